@@ -1,0 +1,1 @@
+//! Authorities, leaf certificates, their rotation, and hot reload for rustls.

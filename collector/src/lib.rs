@@ -1,0 +1,1 @@
+//! Takes uploads, keeps TestRuns, stores and serves them.

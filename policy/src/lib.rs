@@ -1,0 +1,1 @@
+//! The decision: an object and its context in, patch operations and findings out.

@@ -1,0 +1,1 @@
+//! Test report formats in, one model, verdicts, and report formats out.

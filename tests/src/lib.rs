@@ -1,0 +1,1 @@
+//! The testbed (a real Kubernetes node) and the end-to-end tests.
