@@ -1,0 +1,17 @@
+//! A real one-node Kubernetes for tests and for people.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use proctor_tests::cli::Cli;
+use proctor_tests::progress;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            progress::say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The programs of a Kubernetes node and its clients: taken from where the user says, else built from their Go modules, once.
+
+mod build;
+pub mod host;
+mod recipe;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache::Cache;
+pub use recipe::KUBERNETES;
+
+/// The environment variable of a folder with programs that are used as they are; the name is the one of envtest.
+pub const ASSETS_VARIABLE: &str = "KUBEBUILDER_ASSETS";
+
+/// Where each program is.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    programs: BTreeMap<&'static str, PathBuf>,
+}
+
+impl Toolchain {
+    /// Finds every program, builds what is missing, and installs the Debian packages which a node needs to run.
+    pub fn ensure(cache: &Cache) -> Result<Self> {
+        host::check()?;
+        host::install_to_run(cache)?;
+        let mut programs = BTreeMap::new();
+        for recipe in recipe::RECIPES {
+            let mut missing = Vec::new();
+            for (program, _) in recipe.builds {
+                match given(program)? {
+                    Some(path) => drop(programs.insert(*program, path)),
+                    None => missing.push(*program),
+                }
+            }
+            if missing.is_empty() {
+                continue;
+            }
+            let folder = build::ensure(cache, recipe)?;
+            programs.extend(
+                missing
+                    .into_iter()
+                    .map(|program| (program, folder.join(program))),
+            );
+        }
+        Ok(Self { programs })
+    }
+
+    /// The path of a program, such as `kubelet`.
+    pub fn program(&self, name: &str) -> Result<&Path> {
+        let path = self.programs.get(name).map(PathBuf::as_path);
+        path.with_context(|| format!("There is no program {name} among those of the testbed."))
+    }
+
+    /// The folders of all programs, as for `PATH`.
+    pub fn folders(&self) -> Vec<&Path> {
+        let mut folders: Vec<_> = self
+            .programs
+            .values()
+            .filter_map(|path| path.parent())
+            .collect();
+        folders.sort_unstable();
+        folders.dedup();
+        folders
+    }
+
+    /// The programs with their paths.
+    pub fn programs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.programs
+            .iter()
+            .map(|(name, path)| (*name, path.as_path()))
+    }
+}
+
+/// The environment variable that names the full path of a program.
+fn variable(program: &str) -> String {
+    format!("PROCTOR_{}", program.to_uppercase().replace('-', "_"))
+}
+
+/// The program as the user gave it: by its own variable, else by the folder of assets.
+fn given(program: &str) -> Result<Option<PathBuf>> {
+    let variable = variable(program);
+    if let Some(path) = env::var_os(&variable)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+    {
+        if !path.is_file() {
+            bail!(
+                "{variable} is {}, which is not a file; give the full path of {program}.",
+                path.display()
+            );
+        }
+        return Ok(Some(path));
+    }
+    let folder = env::var_os(ASSETS_VARIABLE)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
+    Ok(folder
+        .map(|folder| folder.join(program))
+        .filter(|path| path.is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_programs_variable_is_spelled_as_shells_allow() {
+        assert_eq!(variable("kube-apiserver"), "PROCTOR_KUBE_APISERVER");
+    }
+}
