@@ -1,0 +1,117 @@
+//! Several files and the console output of one run put together.
+
+use crate::console::Output;
+use crate::formats::{Format, Parsed, ReadError};
+use crate::model::{Report, Warning, WarningKind};
+use crate::verdict::Disagreement;
+
+/// Collects what is known of the tests of one run.
+///
+/// Report files win over the console output: they name every test. The console output is used where
+/// the files hold no test, and is compared with them where they do.
+///
+/// ```
+/// use proctor_results::{Aggregate, read};
+///
+/// let mut run = Aggregate::new();
+/// run.file("junit.xml", read(&b"<testsuite><testcase name='a'/></testsuite>"[..]));
+/// run.file("cut.xml", read(&b"<testsuite><testcase name='b'/>"[..]));
+/// let merged = run.finish();
+/// assert_eq!(merged.report.counts().passed, 2);
+/// assert!(merged.report.is_unreadable());
+/// ```
+#[derive(Debug, Default)]
+pub struct Aggregate {
+    files: Report,
+    console: Report,
+    met_console: bool,
+}
+
+/// The tests of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Merged {
+    /// All of them.
+    pub report: Report,
+    /// Files and console contradict each other on red or green.
+    pub disagreement: Option<Disagreement>,
+    /// A test framework was recognised, in files or console.
+    pub recognised: bool,
+}
+
+impl Aggregate {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a report file. One that could not be read puts the run in doubt.
+    pub fn file(&mut self, name: &str, parsed: Result<Parsed, ReadError>) {
+        match parsed {
+            Ok(Parsed {
+                format: Format::Console(frameworks),
+                report,
+            }) => {
+                self.console(Output { frameworks, report });
+            }
+            Ok(Parsed {
+                format: Format::JUnit,
+                report,
+            }) => self.files.absorb(named(name, report)),
+            Err(error) => self.files.unreadable(format!("{name}: {error}")),
+        }
+    }
+
+    /// Adds console output.
+    pub fn console(&mut self, output: Output) {
+        self.met_console |= !output.frameworks.is_empty();
+        self.console.absorb(output.report);
+    }
+
+    /// Puts it together.
+    pub fn finish(self) -> Merged {
+        let Self {
+            mut files,
+            console,
+            met_console,
+        } = self;
+        let (of_files, of_console) = (files.counts(), console.counts());
+        let recognised = met_console || of_files.tests() > 0;
+        if of_files.tests() == 0 {
+            files.absorb(console);
+            return Merged {
+                report: files,
+                disagreement: None,
+                recognised,
+            };
+        }
+        let contradict = of_console.ran() > 0 && (of_files.red() > 0) != (of_console.red() > 0);
+        let disagreement = contradict.then(|| Disagreement::FilesAndConsole {
+            files: of_files.red(),
+            console: of_console.red(),
+        });
+        if let (None, Some(coverage)) = (files.coverage(), console.coverage()) {
+            files.cover(coverage);
+        }
+        // The files are the proof; what the console output lacks takes nothing from it.
+        for warning in console
+            .warnings()
+            .iter()
+            .filter(|warning| warning.kind == WarningKind::Unreadable)
+        {
+            files.notice(format!("Console output: {}", warning.message));
+        }
+        Merged {
+            report: files,
+            disagreement,
+            recognised,
+        }
+    }
+}
+
+/// Warnings of one file among several say which.
+fn named(name: &str, report: Report) -> Report {
+    report.map_warnings(|warning| Warning {
+        message: format!("{name}: {}", warning.message),
+        ..warning
+    })
+}
