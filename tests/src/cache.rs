@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -13,6 +14,9 @@ use crate::progress;
 
 /// The environment variable that names the cache folder.
 pub const CACHE_VARIABLE: &str = "PROCTOR_CACHE";
+
+/// How long an entry that nobody uses is kept.
+const KEEP: Duration = Duration::from_hours(14 * 24);
 
 /// How much of the digest is in a folder's name; enough against accident, short enough to read.
 const KEY_DIGITS: usize = 16;
@@ -130,6 +134,7 @@ impl Cache {
     ) -> Result<PathBuf> {
         let entry = self.folder(kind)?.join(format!("{name}-{}", key.text()));
         if entry.exists() {
+            touch(&entry);
             return Ok(entry);
         }
         let _lock = self.lock(&format!("{kind}-{name}"))?;
@@ -146,7 +151,36 @@ impl Cache {
                 entry.display()
             )
         })?;
+        remove_unused(&entry, name);
         Ok(entry)
+    }
+}
+
+/// Marks an entry as used. Another user's entry cannot be marked, which only makes it go earlier.
+fn touch(entry: &Path) {
+    let _ = File::open(entry).and_then(|folder| folder.set_modified(SystemTime::now()));
+}
+
+/// Removes the entries of this name, other versions of `new`, that were not used for long.
+fn remove_unused(new: &Path, name: &str) {
+    let others = new
+        .parent()
+        .and_then(|kind| fs::read_dir(kind).ok())
+        .into_iter()
+        .flatten()
+        .flatten();
+    for other in others {
+        let same = other
+            .file_name()
+            .to_str()
+            .and_then(|file| file.rsplit_once('-'))
+            .is_some_and(|(stem, _)| stem == name);
+        let used = other.metadata().and_then(|data| data.modified());
+        let unused = used.is_ok_and(|used| used.elapsed().is_ok_and(|idle| idle > KEEP));
+        if same && unused && other.path() != new {
+            // What cannot be removed costs space only.
+            let _ = fs::remove_dir_all(other.path());
+        }
     }
 }
 
@@ -194,6 +228,23 @@ mod tests {
         };
         assert_ne!(entry("v1"), entry("v2"));
         assert_eq!(entry("v1"), entry("v1"));
+    }
+
+    #[test]
+    fn an_old_version_that_nobody_used_for_long_goes_when_a_new_one_comes() {
+        let (_folder, cache) = cache();
+        let entry = |version| {
+            cache
+                .entry("things", "one", Key::default().with(version), |_| Ok(()))
+                .unwrap()
+        };
+        let (old, recent) = (entry("v1"), entry("v2"));
+        File::open(&old)
+            .unwrap()
+            .set_modified(SystemTime::now() - 2 * KEEP)
+            .unwrap();
+        let new = entry("v3");
+        assert!(!old.exists() && recent.exists() && new.exists());
     }
 
     #[test]

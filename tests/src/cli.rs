@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::cache::Cache;
+use crate::image::{Image, archives};
 use crate::node::{Lifetime, Node, processes};
 use crate::progress::{Step, say};
 use crate::toolchain::Toolchain;
@@ -123,7 +124,7 @@ fn up() -> Result<()> {
         &cache,
         &std::env::current_exe()?,
         toolchain,
-        &[],
+        &archives(&cache, Image::BASIC)?,
         Some(NAME),
     )?;
     step.end();

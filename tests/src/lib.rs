@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod cli;
+pub mod image;
 pub mod node;
 pub mod progress;
 mod run;

@@ -97,6 +97,8 @@ pub(super) fn cluster() -> Vec<Component> {
                 "--service-account-private-key-file=@/pki/tokens.key",
                 "--use-service-account-credentials=true",
                 "--flex-volume-plugin-dir=@/volume-plugins",
+                // New volumes and claims are looked at this often.
+                "--pvclaimbinder-sync-period=1s",
             ],
         ),
         component(

@@ -67,7 +67,10 @@ fn write_identities(state: &State) -> Result<()> {
             "apiserver-to-kubelet",
             authority.leaf("kube-apiserver-kubelet-client", MASTERS, &[])?,
         ),
-        ("front-proxy", authority.leaf("front-proxy-client", None, &[])?),
+        (
+            "front-proxy",
+            authority.leaf("front-proxy-client", None, &[])?,
+        ),
         (
             "kubelet",
             authority.leaf(

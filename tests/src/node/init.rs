@@ -94,6 +94,11 @@ fn boot(outside: &Path, begin: Instant) -> Result<Running> {
         let ready = node.kubectl(&["get", "node", NODE_NAME, "-o", status])?;
         Ok((ready == "True").then_some(()))
     })?;
+    // Without it no pod is admitted; the controllers start up longer than the kubelet.
+    booting.wait("the default service account", |node| {
+        node.kubectl(&["get", "serviceaccount", "default"])
+            .map(|_| Some(()))
+    })?;
     for mut image in images? {
         let status = image.wait()?;
         if !status.success() {
@@ -127,7 +132,8 @@ fn boot(outside: &Path, begin: Instant) -> Result<Running> {
 /// A file system of the node's own: what its components write to fixed paths must not be left on the machine.
 fn mounts(outside: &Path) -> Result<()> {
     // -n: `mount` takes no notes in the machine's own /run.
-    let mount = |arguments: &[&str]| run::output(Command::new("mount").arg("-n").args(arguments)).map(drop);
+    let mount =
+        |arguments: &[&str]| run::output(Command::new("mount").arg("-n").args(arguments)).map(drop);
     mount(&["-t", "tmpfs", "tmpfs", "/run"])?;
     mount(&["-t", "proc", "proc", "/proc"])?;
     fs::create_dir(INSIDE)?;
