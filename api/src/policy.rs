@@ -149,7 +149,7 @@ pub struct Dns {
     /// The resolver option `ndots`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 15))]
-    pub ndots: Option<u8>,
+    pub ndots: Option<i32>,
 }
 
 /// `dnsPolicy` of a pod.
