@@ -1,0 +1,1 @@
+//! What the collector shares with the cluster.

@@ -1,0 +1,1 @@
+//! How a pod ended, and what is made of it.

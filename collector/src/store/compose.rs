@@ -1,0 +1,199 @@
+//! Many parts become one object.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use tokio::io::AsyncWriteExt;
+
+use super::key::{Folder, offset_of};
+use super::{Store, StoreError};
+use crate::names::StreamId;
+
+/// Bytes held while an object is written; also the size of a multipart upload's parts (S3 wants 5 MiB or more).
+const BUFFER_BYTES: usize = 5 * 1024 * 1024;
+
+/// An object that is being composed of the parts of one or more streams.
+pub struct Composed {
+    key: Path,
+    writer: BufWriter,
+    bytes: u64,
+}
+
+impl Store {
+    /// Begins an object of the layout; it is there once [`Composed::finish`] has returned.
+    pub fn compose(&self, folder: &Folder, name: &str) -> Result<Composed, StoreError> {
+        let key = folder.object(name)?;
+        let writer = BufWriter::with_capacity(self.objects.clone(), key.clone(), BUFFER_BYTES)
+            .with_max_concurrency(1);
+        Ok(Composed {
+            key,
+            writer,
+            bytes: 0,
+        })
+    }
+
+    /// Hands the `length` acknowledged bytes of a stream to `each`, part by part in their order. What lies beyond was never
+    /// acknowledged and is left out.
+    pub async fn read_parts<F>(
+        &self,
+        folder: &Folder,
+        stream: &StreamId,
+        length: u64,
+        mut each: F,
+    ) -> Result<(), StoreError>
+    where
+        F: AsyncFnMut(Bytes) -> Result<(), StoreError>,
+    {
+        let missing = |found| StoreError::PartsMissing {
+            folder: folder.path(),
+            stream: stream.to_string(),
+            found,
+            expected: length,
+        };
+        let mut position = 0;
+        for (offset, key) in self.parts(folder, stream).await? {
+            if offset >= length {
+                break;
+            }
+            if offset != position {
+                return Err(missing(position));
+            }
+            let part = self
+                .objects
+                .get(&key)
+                .await
+                .map_err(StoreError::object("read", &key))?;
+            let content = part
+                .bytes()
+                .await
+                .map_err(StoreError::object("read", &key))?;
+            position += content.len() as u64;
+            each(content).await?;
+        }
+        if position == length {
+            Ok(())
+        } else {
+            Err(missing(position))
+        }
+    }
+
+    async fn parts(
+        &self,
+        folder: &Folder,
+        stream: &StreamId,
+    ) -> Result<Vec<(u64, Path)>, StoreError> {
+        let prefix = folder.parts_of(stream)?;
+        let mut parts: Vec<(u64, Path)> = self
+            .objects
+            .list(Some(&prefix))
+            .try_filter_map(|meta| {
+                std::future::ready(Ok(
+                    offset_of(&meta.location).map(|offset| (offset, meta.location))
+                ))
+            })
+            .try_collect()
+            .await
+            .map_err(StoreError::object("list", &prefix))?;
+        parts.sort_unstable();
+        Ok(parts)
+    }
+}
+
+impl Composed {
+    /// Appends.
+    pub async fn write(&mut self, content: Bytes) -> Result<(), StoreError> {
+        self.bytes += content.len() as u64;
+        self.writer
+            .put(content)
+            .await
+            .map_err(StoreError::object("write", &self.key))
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes the object visible, as a whole.
+    pub async fn finish(mut self) -> Result<(), StoreError> {
+        self.writer
+            .shutdown()
+            .await
+            .map_err(StoreError::object("write", &self.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::DnsName;
+
+    fn folder() -> Folder {
+        Folder::new(
+            DnsName::parse("team").unwrap(),
+            DnsName::parse("run").unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_part_beyond_what_was_acknowledged_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::folder(dir.path()).unwrap();
+        let log = StreamId::parse("test", "0", "log").unwrap();
+        for (offset, content) in [(0, "one "), (4, "two "), (8, "three")] {
+            store
+                .put_part(
+                    &folder(),
+                    &log,
+                    offset,
+                    Bytes::from_static(content.as_bytes()),
+                )
+                .await
+                .unwrap();
+        }
+        let mut whole = store.compose(&folder(), "build-log.txt").unwrap();
+        store
+            .read_parts(&folder(), &log, 8, async |part| whole.write(part).await)
+            .await
+            .unwrap();
+        whole.finish().await.unwrap();
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("team/run/build-log.txt")).unwrap(),
+            "one two "
+        );
+        assert_eq!(
+            store.list(&folder()).await.unwrap(),
+            [("build-log.txt".to_owned(), 8)]
+        );
+
+        store.delete_parts(&folder()).await.unwrap();
+        assert!(!dir.path().join("team/run/.parts").exists());
+        let gone = store.read_parts(&folder(), &log, 8, async |_| Ok(())).await;
+        assert!(matches!(
+            gone,
+            Err(StoreError::PartsMissing {
+                found: 0,
+                expected: 8,
+                ..
+            })
+        ));
+    }
+
+    #[tokio::test]
+    async fn an_empty_object_is_an_object() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::folder(dir.path()).unwrap();
+        store
+            .compose(&folder(), "artifacts/empty#1")
+            .unwrap()
+            .finish()
+            .await
+            .unwrap();
+        assert_eq!(
+            store.list(&folder()).await.unwrap(),
+            [("artifacts/empty#1".to_owned(), 0)]
+        );
+    }
+}
