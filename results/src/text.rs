@@ -32,14 +32,13 @@ pub(crate) fn sane_seconds(seconds: f64) -> f64 {
 /// `1.5s`. `None` for what is not a number.
 pub(crate) fn seconds(text: &str) -> Option<f64> {
     let text = text.trim().trim_end_matches('s').trim_end();
+    let commas = text.matches(',').count();
     let plain = match (text.rfind(','), text.rfind('.')) {
         (None, _) => text.to_owned(),
         (Some(comma), Some(dot)) if comma > dot => text.replace('.', "").replace(',', "."),
-        (Some(_), Some(_)) => text.replace(',', ""),
-        // One comma alone: groups have three digits behind them, and a group is likelier than
-        // milliseconds without a dot only when there are several.
-        (Some(comma), None) if text.find(',') == Some(comma) => text.replace(',', "."),
-        (Some(_), None) => text.replace(',', ""),
+        // `0,532`: one comma without a dot is a decimal comma; several can only be groups.
+        (Some(_), None) if commas == 1 => text.replace(',', "."),
+        (Some(_), _) => text.replace(',', ""),
     };
     let seconds: f64 = plain.parse().ok()?;
     seconds.is_finite().then(|| sane_seconds(seconds))

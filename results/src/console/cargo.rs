@@ -13,6 +13,9 @@ pub(super) struct Cargo {
     recognised: bool,
     /// From cargo's own lines on standard error.
     binary: Option<String>,
+    next_binary: Option<String>,
+    /// cargo said that the binary failed.
+    said_failed: bool,
     pending: Pending,
     /// `running 3 tests` was read and its `test result:` was not.
     announced: Option<u64>,
@@ -24,16 +27,22 @@ pub(super) struct Cargo {
 impl Cargo {
     pub(super) fn line(&mut self, line: &str) {
         if let Some(binary) = binary(line) {
-            if self.announced.is_some() {
-                self.cut_off();
-            }
-            self.binary = Some(text::prefix(binary, MAX_NAME_BYTES).to_owned());
+            // cargo's own lines come on standard error and may overtake the harness's.
+            self.next_binary = Some(text::prefix(binary, MAX_NAME_BYTES).to_owned());
         } else if let Some(number) = announcement(line) {
             if self.announced.is_some() {
                 self.cut_off();
             }
             self.announced = Some(number);
-        } else if self.announced.is_none() {
+            self.binary = self.next_binary.take();
+        } else if self.announced.is_some() {
+            self.harness_line(line);
+        }
+    }
+
+    fn harness_line(&mut self, line: &str) {
+        if line.starts_with("error: test failed, to rerun pass ") {
+            self.said_failed = true;
         } else if let Some((counts, seconds)) = last_line(line) {
             self.close(counts, seconds);
         } else if let Some(rest) = line.strip_prefix("test ")
@@ -97,10 +106,7 @@ impl Cargo {
     fn close(&mut self, counts: Counts, seconds: f64) {
         self.recognised = true;
         let named = self.pending.counts();
-        let suite = self
-            .binary
-            .clone()
-            .unwrap_or_else(|| UNNAMED_BINARY.to_owned());
+        let suite = self.suite();
         self.pending.flush(&mut self.report, &suite);
         let left = counts.minus(named);
         if left != Counts::default() {
@@ -121,29 +127,40 @@ impl Cargo {
 
     /// The binary ended without saying how: aborted, killed, or the output ends here.
     fn cut_off(&mut self) {
-        if !self.recognised && self.announced == Some(0) {
+        // `running 3 tests` alone is not enough: other programs say such things too.
+        if !self.recognised && self.binary.is_none() {
             self.reset();
             return;
         }
         self.recognised = true;
-        let suite = self
-            .binary
-            .clone()
-            .unwrap_or_else(|| UNNAMED_BINARY.to_owned());
-        let place = self
-            .running
-            .take()
-            .map(|name| format!(", during {name}"))
-            .unwrap_or_default();
-        self.report.unreadable(format!(
-            "The output ends before the result of {suite}{place}."
-        ));
+        let suite = self.suite();
+        if self.said_failed {
+            let name = self.running.clone().unwrap_or_else(|| suite.clone());
+            let message = "The test binary ended before it said how its tests did.".to_owned();
+            self.pending.push(Test {
+                message: Some(message),
+                ..Test::new(name, Outcome::Error)
+            });
+        } else {
+            let during = self.running.as_ref();
+            let place = during.map(|name| format!(", during {name}"));
+            self.report.unreadable(format!(
+                "The output ends before the result of {suite}{}.",
+                place.unwrap_or_default()
+            ));
+        }
         self.pending.flush(&mut self.report, &suite);
         self.reset();
     }
 
+    fn suite(&self) -> String {
+        let binary = self.binary.as_deref();
+        binary.unwrap_or(UNNAMED_BINARY).to_owned()
+    }
+
     fn reset(&mut self) {
         self.announced = None;
+        self.said_failed = false;
         self.running = None;
         self.speaking = None;
     }

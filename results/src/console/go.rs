@@ -29,25 +29,21 @@ pub(super) struct Go {
 
 impl Go {
     pub(super) fn line(&mut self, line: &str) {
-        let trimmed = line.trim_start_matches(' ');
         if let Some(rest) = line.strip_prefix("=== ") {
             self.event(rest);
-        } else if let Some((outcome, name, seconds)) = result(trimmed) {
+        } else if let Some((outcome, name, seconds)) = self.result_in(line) {
             self.recognised = true;
             self.result(outcome, name, seconds);
         } else if let Some(package) = package(line) {
             self.recognised = true;
             self.package_ended(&package);
+        } else if line.starts_with("?   \t") {
+            self.recognised = true;
         } else if let Some(coverage) = coverage(line) {
             if self.recognised {
                 self.report.cover(coverage);
             }
-        } else if line == "PASS" || line == "FAIL" {
-            let outcome = if line == "PASS" {
-                Outcome::Passed
-            } else {
-                Outcome::Failed
-            };
+        } else if let Some(outcome) = self.binary_result(line) {
             self.binary_ended = Some(outcome);
         } else if self.recognised {
             self.output(line);
@@ -97,6 +93,26 @@ impl Go {
         Some(self.report)
     }
 
+    /// A result, on its own or right behind what a running test printed.
+    fn result_in<'a>(&self, line: &'a str) -> Option<(Outcome, &'a str, f64)> {
+        result(line.trim_start_matches(' ')).or_else(|| {
+            let found = result(line.get(line.rfind("--- ")?..)?)?;
+            self.open.contains_key(found.1).then_some(found)
+        })
+    }
+
+    /// `PASS` or `FAIL`, right behind what the last test printed if need be.
+    fn binary_result(&self, line: &str) -> Option<Outcome> {
+        let printed = match line {
+            "PASS" => return Some(Outcome::Passed),
+            "FAIL" => return Some(Outcome::Failed),
+            _ if self.recognised && self.open.is_empty() => line,
+            _ => return None,
+        };
+        let outcome = |word, outcome| printed.ends_with(word).then_some(outcome);
+        outcome("PASS", Outcome::Passed).or_else(|| outcome("FAIL", Outcome::Failed))
+    }
+
     /// `RUN   TestA`, `PAUSE TestA`, `CONT  TestA`, `NAME  TestA`
     fn event(&mut self, event: &str) {
         let Some((what, name)) = event.split_once(' ') else {
@@ -144,9 +160,10 @@ impl Go {
             self.panic = Some(text::prefix(line, MAX_NAME_BYTES).to_owned());
         }
         let Some(name) = &self.speaking else { return };
+        let said_of_it = line.starts_with(' ') || line.starts_with("panic: ");
         if let Some(test) = self.open.get_mut(name) {
             explain(test, line.trim());
-        } else if line.starts_with(' ')
+        } else if said_of_it
             && self
                 .pending
                 .get_mut(name)
@@ -232,7 +249,7 @@ struct Package<'a> {
     covered: Option<Coverage>,
 }
 
-/// `ok  	pkg	0.012s	coverage: …`, `FAIL	pkg	0.01s`, `FAIL	pkg [build failed]`
+/// `ok pkg 0.012s coverage: …`, `FAIL pkg 0.01s`, `FAIL pkg [build failed]`, with tabs between.
 fn package(line: &str) -> Option<Package<'_>> {
     let (word, rest) = line.split_once('\t')?;
     let outcome = match word.trim_end() {

@@ -4,7 +4,7 @@
 //! passing tests have no names, and with `-s` the tests' own output stands between ours.
 
 use crate::console::pending::Pending;
-use crate::model::{Counts, Outcome, Report, Test};
+use crate::model::{Counts, Coverage, MAX_NAME_BYTES, Outcome, Report, Test, Unit};
 use crate::text;
 
 #[derive(Debug, Default)]
@@ -27,12 +27,14 @@ enum Section {
     Tests,
     /// The short test summary.
     Summary,
+    /// The table of pytest-cov.
+    Coverage,
     /// Tracebacks, captured output, warnings: what stands there is not pytest's own.
     Other,
 }
 
 /// What a line of `-v` says of a test.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Mark {
     Ended(Outcome),
     Rerun,
@@ -48,6 +50,10 @@ impl Pytest {
             self.test_line(line);
         } else if self.section == Section::Summary {
             self.summary_line(line);
+        } else if self.section == Section::Coverage
+            && let Some(coverage) = total(line)
+        {
+            self.report.cover(coverage);
         }
     }
 
@@ -73,6 +79,7 @@ impl Pytest {
                 Section::Tests
             }
             "short test summary info" => Section::Summary,
+            "tests coverage" => Section::Coverage,
             _ => Section::Other,
         };
     }
@@ -82,11 +89,10 @@ impl Pytest {
             self.mark(node, mark, reason);
         } else if let Some(node) = node_id(line) {
             let rest = line.get(node.len()..).unwrap_or_default();
-            match mark_of(rest.trim_start()) {
+            match mark_at_end(rest.trim_start()) {
                 Some((mark, reason)) => self.mark(node, mark, reason),
                 None if rest.is_empty() || rest.starts_with(char::is_whitespace) => {
-                    self.running =
-                        Some(text::prefix(node, crate::model::MAX_NAME_BYTES).to_owned());
+                    self.running = Some(text::prefix(node, MAX_NAME_BYTES).to_owned());
                 }
                 None => {}
             }
@@ -151,7 +157,8 @@ impl Pytest {
         for test in tests {
             // Names that do not fit the counts came from the tests' own output; what the short
             // summary names did not.
-            if !fits && !(test.outcome.is_red() && test.details.is_some()) {
+            let confirmed = test.outcome.is_red() && test.details.is_some();
+            if !(fits || confirmed) {
                 continue;
             }
             let count = left.of(test.outcome);
@@ -171,7 +178,7 @@ impl Pytest {
                 counts.tests().saturating_sub(left.tests()),
                 counts.tests()
             ));
-            suite = "pytest".to_owned();
+            "pytest".clone_into(&mut suite);
         }
         self.report.suite_took(&suite, seconds);
         self.open = false;
@@ -236,6 +243,25 @@ fn last_line(line: &str) -> Option<(Counts, f64)> {
         *count = count.saturating_add(number);
     }
     Some((counts, seconds))
+}
+
+/// `TOTAL      27      6    78%`; with branches, their columns stand before the percentage.
+fn total(line: &str) -> Option<Coverage> {
+    let words: Vec<&str> = line.strip_prefix("TOTAL ")?.split_whitespace().collect();
+    match *words.as_slice() {
+        [statements, missed, _] => {
+            let total: u64 = statements.parse().ok()?;
+            Coverage::exact(
+                total.checked_sub(missed.parse().ok()?)?,
+                total,
+                Unit::Statements,
+            )
+        }
+        [.., percent] => {
+            Coverage::percentage(percent.strip_suffix('%')?.parse().ok()?, Unit::Statements)
+        }
+        [] => None,
+    }
 }
 
 /// The node ID a line begins with: `tests/a.py::TestB::test_c[x y]`.

@@ -28,11 +28,15 @@ pub(super) struct Tap {
 impl Tap {
     pub(super) fn line(&mut self, line: &str) {
         let text = line.trim_start_matches(' ');
-        let depth = (line.len() - text.len()) / 4;
-        if line.starts_with("TAP version ") {
+        let indent = line.len() - text.len();
+        let depth = indent / 4;
+        if !indent.is_multiple_of(4) {
+            self.diagnostic(text);
+        } else if line.starts_with("TAP version ") {
             self.version = true;
         } else if let Some((plan, reason)) = plan(text) {
             if depth == 0 {
+                self.flush();
                 self.plan(plan, reason);
             }
         } else if let Some(name) = text.strip_prefix("# Subtest: ") {
@@ -48,13 +52,23 @@ impl Tap {
             && self.recognised()
         {
             self.bail_out(reason.trim());
-        } else if let Some(test) = &mut self.last
-            && test.outcome.is_red()
-        {
-            let said = text.trim_start_matches('#').trim();
-            if !matches!(said, "---" | "...") {
-                explain(test, said);
+        } else {
+            self.diagnostic(text);
+        }
+    }
+
+    /// A comment, or a line of the YAML block (TAP 13), that follows a test line.
+    fn diagnostic(&mut self, line: &str) {
+        let Some(test) = &mut self.last else { return };
+        let said = line.trim_start_matches('#').trim();
+        if let Some(milliseconds) = said.strip_prefix("duration_ms: ") {
+            test.duration_seconds = text::seconds(milliseconds).unwrap_or_default() / 1000.0;
+        } else if test.outcome.is_red() && !matches!(said, "---" | "...") {
+            let (key, value) = said.split_once(": ").unwrap_or_default();
+            if matches!(key, "error" | "message") && !value.starts_with(['|', '>']) {
+                test.message = Some(value.trim_matches(['\'', '"']).to_owned());
             }
+            explain(test, said);
         }
     }
 

@@ -80,6 +80,7 @@ struct Case {
     test: Test,
     status: Option<Outcome>,
     has_result: bool,
+    todo: bool,
 }
 
 #[derive(Debug)]
@@ -92,6 +93,8 @@ struct ResultElement {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum ResultKind {
     Final(Outcome),
+    /// node: known to fail, so the failure beside it is none.
+    Todo,
     /// Surefire: failed at first, passed in the end.
     Flaky,
     /// Surefire: failed again; the final failure stands beside it.
@@ -139,9 +142,13 @@ impl JUnit {
         let local_name = start.local_name();
         let result = |kind| {
             let mut message = None;
+            let mut kind = kind;
             for (name, value) in xml::attributes(start) {
                 match name {
                     "message" => message = Some(xml::unescape(&value)),
+                    "type" if value == "todo" && local_name.as_ref() == "skipped" => {
+                        kind = ResultKind::Todo;
+                    }
                     // Better than nothing, and all there is for some.
                     "type" if message.is_none() => message = Some(xml::unescape(&value)),
                     _ => {}
@@ -255,11 +262,15 @@ impl JUnit {
             mut test,
             status,
             has_result,
+            todo,
         } = case;
         if let Some(status) = status
             && (!has_result || (status.is_red() && !test.outcome.is_red()))
         {
             test.outcome = status;
+        }
+        if todo && test.outcome.is_red() {
+            test.outcome = Outcome::Skipped;
         }
         test.flaky &= test.outcome == Outcome::Passed;
         self.push(test);
@@ -285,6 +296,12 @@ impl JUnit {
                     case.test.details = details;
                 }
                 case.has_result = true;
+            }
+            (Some(Element::Case(case)), ResultKind::Todo) => {
+                case.test.outcome = Outcome::Skipped;
+                case.test.message = message;
+                case.has_result = true;
+                case.todo = true;
             }
             (Some(Element::Case(case)), ResultKind::Flaky) => {
                 case.test.flaky = true;
@@ -388,7 +405,7 @@ fn open_case(start: &BytesStart<'_>) -> Case {
         match name {
             "name" => test.name = xml::unescape(&value),
             "classname" => {
-                test.class = Some(xml::unescape(&value)).filter(|class| !class.is_empty())
+                test.class = Some(xml::unescape(&value)).filter(|class| !class.is_empty());
             }
             "time" => test.duration_seconds = text::seconds(&value).unwrap_or_default(),
             "status" => status = status_outcome(&value),
@@ -399,6 +416,7 @@ fn open_case(start: &BytesStart<'_>) -> Case {
         test,
         status,
         has_result: false,
+        todo: false,
     }
 }
 
