@@ -4,6 +4,7 @@
 //! it is built in a temporary folder and renamed into place, under a lock of its kind and name.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -141,11 +142,15 @@ impl Cache {
         if entry.exists() {
             return Ok(entry);
         }
-        let draft = tempfile::Builder::new()
-            .prefix(name)
-            .tempdir_in(self.folder("drafts")?)?;
-        build(draft.path())?;
-        fs::rename(draft.path(), &entry).with_context(|| {
+        // Under a fixed name, so that what a killed run left is gone with the next.
+        let draft = self.folder("drafts")?.join(format!("{kind}-{name}"));
+        remove(&draft)?;
+        fs::create_dir(&draft)?;
+        if let Err(error) = build(&draft) {
+            remove(&draft)?;
+            return Err(error);
+        }
+        fs::rename(&draft, &entry).with_context(|| {
             format!(
                 "The cache entry {} cannot be put in place.",
                 entry.display()
@@ -153,6 +158,16 @@ impl Cache {
         })?;
         remove_unused(&entry, name);
         Ok(entry)
+    }
+}
+
+/// Removes a folder that may not be there.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed.", folder.display()))
+        }
+        _ => Ok(()),
     }
 }
 

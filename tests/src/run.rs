@@ -1,6 +1,7 @@
 //! Running other programs, with errors that say which and what it said.
 
 use std::fs::File;
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -39,9 +40,28 @@ pub(crate) fn finish(command: &mut Command) -> Result<Output> {
     })
 }
 
+/// Runs a command to its end, with text on its standard input.
+pub(crate) fn finish_with_input(command: &mut Command, input: &str) -> Result<Output> {
+    let mut file = tempfile::tempfile()
+        .context("A temporary file for a command's input could not be made.")?;
+    file.write_all(input.as_bytes())?;
+    file.rewind()?;
+    finish(command.stdin(Stdio::from(file)))
+}
+
 /// Runs a command that must succeed; yields its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = finish(command)?;
+    successful(command, output)
+}
+
+/// Runs a command that must succeed, with text on its standard input; yields its standard output.
+pub(crate) fn output_with_input(command: &mut Command, input: &str) -> Result<String> {
+    let output = finish_with_input(command, input)?;
+    successful(command, output)
+}
+
+fn successful(command: &Command, output: Output) -> Result<String> {
     if !output.status.success() {
         bail!(
             "`{}` failed ({}):\n{}",
@@ -51,15 +71,6 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Runs a command that must succeed, with text on its standard input; yields its standard output.
-pub(crate) fn output_with_input(command: &mut Command, input: &str) -> Result<String> {
-    let mut file = tempfile::tempfile()
-        .context("A temporary file for a command's input could not be made.")?;
-    std::io::Write::write_all(&mut file, input.as_bytes())?;
-    std::io::Seek::rewind(&mut file)?;
-    output(command.stdin(Stdio::from(file)))
 }
 
 /// Runs a long command that must succeed; its words go to the file `log`, a heartbeat to the person.

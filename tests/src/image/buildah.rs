@@ -43,16 +43,14 @@ pub(super) fn archive(
         .and_then(|name| name.split(':').next())
         .unwrap_or(source.name);
     let entry = cache.entry("images", short, key, |draft| {
-        let work = tempfile::Builder::new()
-            .prefix("image-")
-            .tempdir_in(cache.folder("drafts")?)?;
-        let context = work.path().join("context");
-        std::fs::create_dir(&context)?;
+        let work = draft.join("work");
+        let context = work.join("context");
+        std::fs::create_dir_all(&context)?;
         fill(&context)?;
-        let dockerfile = work.path().join("Dockerfile");
+        let dockerfile = work.join("Dockerfile");
         std::fs::write(&dockerfile, source.dockerfile)?;
         let log = cache.folder("logs")?.join(format!("image-{short}.log"));
-        let mut build = buildah(work.path());
+        let mut build = buildah(&work);
         build
             .args([
                 "build",
@@ -75,8 +73,8 @@ pub(super) fn archive(
             draft.join(ARCHIVE).display(),
             source.name
         );
-        run::output(buildah(work.path()).args(["push", "--quiet", source.name, &destination]))
-            .map(drop)
+        run::output(buildah(&work).args(["push", "--quiet", source.name, &destination]))?;
+        Ok(std::fs::remove_dir_all(&work)?)
     })?;
     Ok(entry.join(ARCHIVE))
 }

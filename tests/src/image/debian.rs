@@ -35,19 +35,17 @@ pub(super) fn pytest(cache: &Cache) -> Result<PathBuf> {
         content,
     };
     archive(cache, &source, |context| {
-        let root = tempfile::Builder::new()
-            .prefix("debian-")
-            .tempdir_in(cache.folder("drafts")?)?;
+        let root = context.with_file_name("debian");
         let log = cache.folder("logs")?.join("debootstrap.log");
         let mut debootstrap = Command::new("debootstrap");
         debootstrap
             .args(["--variant=minbase", &format!("--include={PACKAGES}"), SUITE])
-            .arg(root.path());
+            .arg(&root);
         run::logged(
             &format!("installing a Debian {SUITE} with pytest for an image"),
             &mut debootstrap,
             &log,
         )?;
-        pack(root.path(), &context.join("root.tar"), LEFT_OUT)
+        pack(&root, &context.join("root.tar"), LEFT_OUT)
     })
 }

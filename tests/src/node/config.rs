@@ -8,30 +8,26 @@ use serde_json::json;
 
 use super::layout::{
     API_SERVER, DNS_SERVICE, INSIDE, KUBERNETES_SERVICE, NODE_ADDRESS, NODE_NAME, PAUSE_IMAGE,
-    PODS, Spec, State, VOLUMES,
+    PODS, State, VOLUMES,
 };
 use super::pki::{Authority, token_keys};
+use crate::toolchain::Toolchain;
 
 /// Kubernetes' own group of those who may do everything.
 const MASTERS: Option<&str> = Some("system:masters");
 
 /// Writes everything that the components read.
-pub(super) fn write(state: &State, spec: &Spec) -> Result<()> {
+pub(super) fn write(state: &State, programs: &Toolchain, cgroup: &str) -> Result<()> {
     write_identities(state)?;
-    let program = |name: &str| {
-        spec.programs
-            .get(name)
-            .with_context(|| format!("The path of {name} is not known."))
-    };
-    let cni_folder = program("ptp")?.parent().unwrap_or(Path::new("/"));
+    let cni_folder = programs.program("ptp")?.parent().unwrap_or(Path::new("/"));
     put(
         state,
         "etc/containerd.toml",
-        &containerd(program("runc")?, cni_folder),
+        &containerd(programs.program("runc")?, cni_folder),
     )?;
     put(state, "etc/registries/_default/hosts.toml", REGISTRIES)?;
     put(state, "etc/cni/10-pods.conflist", &cni())?;
-    put(state, "etc/kubelet.json", &kubelet(&spec.cgroup))?;
+    put(state, "etc/kubelet.json", &kubelet(cgroup))?;
     put(state, "etc/audit.json", AUDIT)?;
     put(state, "etc/Corefile", &corefile())?;
     put(state, "etc/objects.json", &objects())
@@ -220,16 +216,22 @@ const AUDIT: &str = r#"{
 }
 "#;
 
-/// Names outside the cluster do not exist; said at once, where a refusal would make resolvers try again.
+/// Names outside the cluster do not exist; said at once, where a refusal would make resolvers try again. In a block of its own,
+/// because within one block `template` is asked before `kubernetes`.
 fn corefile() -> String {
     format!(
-        ".:53 {{
+        "cluster.local:53 in-addr.arpa:53 {{
     bind {NODE_ADDRESS}
     errors
-    kubernetes cluster.local in-addr.arpa {{
+    kubernetes {{
         kubeconfig {INSIDE}/kubeconfig
         ttl 1
     }}
+}}
+
+.:53 {{
+    bind {NODE_ADDRESS}
+    errors
     template ANY ANY {{
         rcode NXDOMAIN
     }}

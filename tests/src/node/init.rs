@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,15 +29,8 @@ const RESTARTS: usize = 20;
 /// Runs the node whose state folder is `outside`, until the supervisor is gone.
 pub(super) fn run(outside: &Path) -> Result<()> {
     let begin = Instant::now();
-    let state = State::at(outside);
     std::thread::spawn(end_with_the_supervisor);
-    match boot(outside, begin) {
-        Ok(node) => node.keep_running(),
-        Err(error) => {
-            fs::write(state.failed(), format!("{error:#}"))?;
-            Err(error)
-        }
-    }
+    boot(outside, begin)?.keep_running()
 }
 
 fn end_with_the_supervisor() {
@@ -57,8 +50,9 @@ struct Running {
 fn boot(outside: &Path, begin: Instant) -> Result<Running> {
     // /proc is still the one of the outer process namespace, in which this process has another number.
     let number = fs::read_link("/proc/self").context("/proc/self cannot be read.")?;
-    let spec: Spec = serde_json::from_slice(&fs::read(State::at(outside).spec())?)?;
-    cgroup::enter(&spec.cgroup)?;
+    let spec = Spec::read(&State::at(outside))?;
+    let cgroup = State::at(outside).cgroup();
+    cgroup::enter(&cgroup)?;
     fs::write(
         State::at(outside).init_pid(),
         number.as_os_str().as_encoded_bytes(),
@@ -66,7 +60,7 @@ fn boot(outside: &Path, begin: Instant) -> Result<Running> {
     mounts(outside)?;
     network::set_up(NODE_ADDRESS, SERVICES)?;
     let state = State::at(Path::new(INSIDE));
-    config::write(&state, &spec)?;
+    config::write(&state, &spec.programs, &cgroup)?;
     for number in 0..VOLUMES {
         let folder = state.path("volumes").join(config::volume_name(number));
         fs::create_dir_all(&folder)?;
@@ -162,7 +156,7 @@ impl Booting {
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(program(&self.spec, "kubectl")?);
+        let mut command = Command::new(self.spec.programs.program("kubectl")?);
         command
             .arg("--kubeconfig")
             .arg(self.state.kubeconfig())
@@ -202,13 +196,14 @@ impl Booting {
     /// Starts loading all images; the control plane starts meanwhile.
     fn load_images(&self) -> Result<Vec<Child>> {
         until("containerd to answer", STAGE_DEADLINE, || {
-            let version = run::output(Command::new(program(&self.spec, "ctr")?).arg("version"));
+            let version =
+                run::output(Command::new(self.spec.programs.program("ctr")?).arg("version"));
             version.map(|_| Some(()))
         })?;
         let log = File::create(log(&self.state, "images"))?;
         let mut children = Vec::new();
         for image in &self.spec.images {
-            let mut command = Command::new(program(&self.spec, "ctr")?);
+            let mut command = Command::new(self.spec.programs.program("ctr")?);
             command
                 .args(["--namespace=k8s.io", "images", "import", "--local"])
                 .arg(image);
@@ -225,6 +220,7 @@ impl Booting {
 impl Running {
     /// Reaps what ends, and starts a component again, as a machine's service manager would.
     fn keep_running(mut self) -> Result<()> {
+        let mut journal = File::create(log(&self.state, "init"))?;
         loop {
             let Some((pid, status)) = wait(WaitOptions::empty())? else {
                 continue;
@@ -236,27 +232,17 @@ impl Running {
             let Some((component, restarts)) = self.children.remove(&pid) else {
                 continue;
             };
-            eprintln_line(&format!(
+            writeln!(
+                journal,
                 "{} ended ({status:?}), restart {restarts}",
                 component.name
-            ));
+            )?;
             if restarts < RESTARTS {
                 let child = spawn(&self.spec, &self.state, &component)?;
                 self.children.insert(child.id(), (component, restarts + 1));
             }
         }
     }
-}
-
-/// Standard error is the supervisor's log.
-fn eprintln_line(line: &str) {
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
-}
-
-fn program<'a>(spec: &'a Spec, name: &str) -> Result<&'a PathBuf> {
-    spec.programs
-        .get(name)
-        .with_context(|| format!("The path of {name} is not known."))
 }
 
 fn log(state: &State, component: &str) -> PathBuf {
@@ -266,7 +252,7 @@ fn log(state: &State, component: &str) -> PathBuf {
 fn spawn(spec: &Spec, state: &State, component: &Component) -> Result<Child> {
     let log = log(state, component.name);
     let file = File::options().create(true).append(true).open(&log)?;
-    let program = program(spec, component.name)?;
+    let program = spec.programs.program(component.name)?;
     Command::new(program)
         .args(&component.arguments)
         .stdin(Stdio::null())

@@ -3,9 +3,13 @@
 //! Inside its namespaces a node sees its state folder at [`INSIDE`], so every path and port is fixed; nodes differ in nothing
 //! but the folder outside and the cgroup.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::toolchain::Toolchain;
 
 /// Where a node's own processes see its state folder.
 pub(super) const INSIDE: &str = "/run/node";
@@ -32,12 +36,19 @@ pub const VOLUMES: usize = 48;
 /// What a node is made of: written by the one who boots it, read by its supervisor and its first process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Spec {
-    /// The path of each program.
-    pub(super) programs: std::collections::BTreeMap<String, PathBuf>,
+    pub(super) programs: Toolchain,
     /// The image archives that are loaded while the node boots.
     pub(super) images: Vec<PathBuf>,
-    /// The node's cgroup, below the root of every hierarchy.
-    pub(super) cgroup: String,
+}
+
+impl Spec {
+    pub(super) fn read(state: &State) -> Result<Self> {
+        let path = state.spec();
+        let text =
+            fs::read(&path).with_context(|| format!("{} cannot be read.", path.display()))?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} is of another version of the testbed.", path.display()))
+    }
 }
 
 /// The state folder of a node, as it is seen outside (or inside, at [`INSIDE`]).
@@ -59,6 +70,12 @@ impl State {
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// The node's cgroup, below the root of every hierarchy.
+    pub(super) fn cgroup(&self) -> String {
+        let id = self.folder.file_name().unwrap_or_default();
+        format!("proctor-{}", id.to_string_lossy())
     }
 
     /// Held (shared) by whoever uses the node; free when nobody is left.
@@ -89,10 +106,5 @@ impl State {
     /// There when the node is Ready; its content is how many seconds that took.
     pub(super) fn ready(&self) -> PathBuf {
         self.path("ready")
-    }
-
-    /// There when the node could not boot; its content is why.
-    pub(super) fn failed(&self) -> PathBuf {
-        self.path("failed")
     }
 }

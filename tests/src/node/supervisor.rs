@@ -2,15 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::cgroup;
 use super::layout::{Spec, State};
+use crate::wait::TICK;
 
 /// When a node ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +27,42 @@ pub(super) fn run(folder: &Path, lifetime: Lifetime) -> Result<()> {
     let lock = File::open(state.lock())
         .with_context(|| format!("There is no node in {}.", folder.display()))?;
     lock.lock_shared()?;
-    let spec: Spec = serde_json::from_slice(&fs::read(state.spec())?)?;
-    cgroup::create(&spec.cgroup)?;
-    let mut init = Command::new("unshare")
+    cgroup::create(&state.cgroup())?;
+    let (sender, orphaned) = mpsc::channel();
+    let watcher = sender.clone();
+    if lifetime == Lifetime::Tethered {
+        std::thread::spawn(move || {
+            // Nothing is ever written: the read ends when the last holder of the other end is gone.
+            let _ = std::io::stdin().read(&mut [0]);
+            let _ = watcher.send(());
+        });
+    }
+    let mut init = start(&state)?;
+    let ended = loop {
+        if orphaned.recv_timeout(TICK).is_ok() {
+            // Its parent's death is the init's; see `--kill-child`.
+            init.kill()?;
+            break init.wait()?;
+        }
+        if let Some(status) = init.try_wait()? {
+            break status;
+        }
+    };
+    drop(sender);
+    if state.ready().exists() {
+        return remove(&state);
+    }
+    let logs = failed_logs(&state);
+    // Those of the last failure are enough.
+    let _ = fs::remove_dir_all(&logs);
+    fs::rename(state.logs(), &logs)?;
+    remove(&state)?;
+    bail!("The node's first process ended early ({ended}).")
+}
+
+/// Starts the first process in namespaces of its own.
+fn start(state: &State) -> Result<Child> {
+    Command::new("unshare")
         .args([
             "--mount",
             "--net",
@@ -40,43 +73,29 @@ pub(super) fn run(folder: &Path, lifetime: Lifetime) -> Result<()> {
         ])
         .arg(std::env::current_exe()?)
         .arg("init")
-        .arg(folder)
+        .arg(state.folder())
         .env_clear()
-        .env("PATH", path(&spec))
+        .env("PATH", path(&Spec::read(state)?))
         .current_dir("/")
         // Open as long as this process lives; the node ends when it is closed.
         .stdin(Stdio::piped())
         .spawn()
-        .context("`unshare` of util-linux could not be started.")?;
-    let (sender, orphaned) = mpsc::channel();
-    if lifetime == Lifetime::Tethered {
-        std::thread::spawn(move || {
-            // Nothing is ever written: the read ends when the last holder of the other end is gone.
-            let _ = std::io::stdin().read(&mut [0]);
-            let _ = sender.send(());
-        });
-    } else {
-        std::mem::forget(sender);
-    }
-    loop {
-        if orphaned.recv_timeout(Duration::from_millis(50)).is_ok() {
-            init.kill()?;
-            init.wait()?;
-            break;
-        }
-        if init.try_wait()?.is_some() {
-            break;
-        }
-    }
-    remove(&state)
+        .context("`unshare` of util-linux could not be started.")
+}
+
+/// Where the logs of a node that could not boot are kept.
+pub(super) fn failed_logs(state: &State) -> PathBuf {
+    let cache = state
+        .folder()
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(state.folder());
+    cache.join("logs/failed-boot")
 }
 
 /// Removes the cgroups (which waits for the last process to be gone) and the folder of a node that has ended.
 pub(super) fn remove(state: &State) -> Result<()> {
-    if let Ok(spec) = fs::read(state.spec()) {
-        let spec: Spec = serde_json::from_slice(&spec)?;
-        cgroup::remove(&spec.cgroup)?;
-    }
+    cgroup::remove(&state.cgroup())?;
     fs::remove_dir_all(state.folder())
         .with_context(|| format!("{} cannot be removed.", state.folder().display()))
 }
@@ -85,8 +104,9 @@ pub(super) fn remove(state: &State) -> Result<()> {
 fn path(spec: &Spec) -> String {
     let shim = spec
         .programs
-        .get("containerd-shim-runc-v2")
-        .and_then(|shim| shim.parent());
+        .program("containerd-shim-runc-v2")
+        .ok()
+        .and_then(Path::parent);
     let folder = shim
         .map(|folder| folder.to_string_lossy().into_owned())
         .unwrap_or_default();

@@ -9,6 +9,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 pub use recipe::KUBERNETES;
@@ -17,9 +18,10 @@ pub use recipe::KUBERNETES;
 pub const ASSETS_VARIABLE: &str = "KUBEBUILDER_ASSETS";
 
 /// Where each program is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Toolchain {
-    programs: BTreeMap<&'static str, PathBuf>,
+    programs: BTreeMap<String, PathBuf>,
 }
 
 impl Toolchain {
@@ -32,7 +34,7 @@ impl Toolchain {
             let mut missing = Vec::new();
             for (program, _) in recipe.builds {
                 match given(program)? {
-                    Some(path) => drop(programs.insert(*program, path)),
+                    Some(path) => drop(programs.insert((*program).to_owned(), path)),
                     None => missing.push(*program),
                 }
             }
@@ -43,7 +45,7 @@ impl Toolchain {
             programs.extend(
                 missing
                     .into_iter()
-                    .map(|program| (program, folder.join(program))),
+                    .map(|program| (program.to_owned(), folder.join(program))),
             );
         }
         Ok(Self { programs })
@@ -53,25 +55,6 @@ impl Toolchain {
     pub fn program(&self, name: &str) -> Result<&Path> {
         let path = self.programs.get(name).map(PathBuf::as_path);
         path.with_context(|| format!("There is no program {name} among those of the testbed."))
-    }
-
-    /// The folders of all programs, as for `PATH`.
-    pub fn folders(&self) -> Vec<&Path> {
-        let mut folders: Vec<_> = self
-            .programs
-            .values()
-            .filter_map(|path| path.parent())
-            .collect();
-        folders.sort_unstable();
-        folders.dedup();
-        folders
-    }
-
-    /// The programs with their paths.
-    pub fn programs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        self.programs
-            .iter()
-            .map(|(name, path)| (*name, path.as_path()))
     }
 }
 
