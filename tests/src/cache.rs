@@ -113,7 +113,7 @@ impl Cache {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => {
-                progress::say(&format!("waiting for another run that works on {name} …"))
+                progress::say(&format!("waiting for another run that works on {name} …"));
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error)

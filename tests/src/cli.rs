@@ -26,8 +26,8 @@ const CALL: &str = "cargo testbed";
 /// A real one-node Kubernetes for tests and for people.
 ///
 /// The node lives in network, process and mount namespaces of its own: nothing outside can reach it but through this program, and
-/// nothing in it can reach the network. Its programs are built from source, once, into the cache ($PROCTOR_CACHE, else
-/// ~/.cache/proctor), unless KUBEBUILDER_ASSETS names a folder that has them, or a variable such as PROCTOR_KUBELET one of them.
+/// nothing in it can reach the network. Its programs are built from source, once, into the cache (`$PROCTOR_CACHE`, else
+/// `~/.cache/proctor`), unless `KUBEBUILDER_ASSETS` names a folder that has them, or a variable such as `PROCTOR_KUBELET` one of them.
 #[derive(Debug, Parser)]
 #[command(name = "testbed", version)]
 pub struct Cli {

@@ -52,22 +52,22 @@ pub(crate) fn finish_with_input(command: &mut Command, input: &str) -> Result<Ou
 /// Runs a command that must succeed; yields its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = finish(command)?;
-    successful(command, output)
+    successful(command, &output)
 }
 
 /// Runs a command that must succeed, with text on its standard input; yields its standard output.
 pub(crate) fn output_with_input(command: &mut Command, input: &str) -> Result<String> {
     let output = finish_with_input(command, input)?;
-    successful(command, output)
+    successful(command, &output)
 }
 
-fn successful(command: &Command, output: Output) -> Result<String> {
+fn successful(command: &Command, output: &Output) -> Result<String> {
     if !output.status.success() {
         bail!(
             "`{}` failed ({}):\n{}",
             line(command),
             output.status,
-            tail(&said(&output), TAIL_LINES)
+            tail(&said(output), TAIL_LINES)
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

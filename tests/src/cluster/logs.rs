@@ -1,5 +1,6 @@
 //! What is kept and shown when a test failed.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ pub(crate) fn collect(cluster: &Cluster, name: &Path) -> String {
             .unwrap_or_else(|error| format!("{error:#}"));
         let _ = fs::write(folder.join(format!("{view}.txt")), &text);
         if matches!(*view, "events" | "pods") {
-            digest.push_str(&format!("\n== {view}\n{}\n", tail(&text, EVENTS)));
+            let _ = write!(digest, "\n== {view}\n{}\n", tail(&text, EVENTS));
         }
     }
     for entry in fs::read_dir(cluster.node().logs())
@@ -62,11 +63,7 @@ pub(crate) fn collect(cluster: &Cluster, name: &Path) -> String {
         }
         let text = fs::read(entry.path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        digest.push_str(&format!(
-            "\n== {}\n{}\n",
-            name.display(),
-            tail(&text, SHOWN)
-        ));
+        let _ = write!(digest, "\n== {}\n{}\n", name.display(), tail(&text, SHOWN));
     }
     copy_pod_logs(&cluster.node().folder().join("pods"), &folder.join("pods"));
     digest

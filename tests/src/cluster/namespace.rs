@@ -11,10 +11,10 @@ use crate::run;
 use crate::wait::until;
 
 /// How long a new namespace may take until a pod is admitted to it.
-const READY_DEADLINE: Duration = Duration::from_secs(60);
+const READY_DEADLINE: Duration = Duration::from_mins(1);
 
 /// How long a pod may take to end, or a condition to come true; many times what it takes, as the machine may be busy.
-const POD_DEADLINE: Duration = Duration::from_secs(120);
+const POD_DEADLINE: Duration = Duration::from_mins(2);
 
 /// The PodSecurity level that a namespace enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::toolchain::Toolchain;
 use crate::wait::until;
 
 /// How long a boot may take, images included, before it is given up.
-const BOOT_DEADLINE: Duration = Duration::from_secs(180);
+const BOOT_DEADLINE: Duration = Duration::from_mins(3);
 
 /// The folder in the cache that holds a folder per node.
 const NODES: &str = "nodes";

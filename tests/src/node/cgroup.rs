@@ -75,6 +75,18 @@ pub(super) fn enter(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The processes of the node itself, its components among them.
+pub(super) fn processes(name: &str) -> Result<Vec<u32>> {
+    let mut all = Vec::new();
+    for root in hierarchies()? {
+        let list = root.join(name).join(SYSTEM).join("cgroup.procs");
+        let text = fs::read_to_string(&list)
+            .with_context(|| format!("{} cannot be read.", list.display()))?;
+        all.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+    }
+    Ok(all)
+}
+
 /// Removes the cgroup `name` and all below it, once its last process is gone.
 pub(super) fn remove(name: &str) -> Result<()> {
     for root in hierarchies()? {

@@ -14,7 +14,7 @@ fn component(name: &'static str, arguments: &[&str]) -> Component {
         name,
         arguments: arguments
             .iter()
-            .map(|argument| argument.replace("@", INSIDE))
+            .map(|argument| argument.replace('@', INSIDE))
             .collect(),
     }
 }

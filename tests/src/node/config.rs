@@ -240,7 +240,7 @@ fn corefile() -> String {
     )
 }
 
-/// What a cluster has from its first minute: DNS, and a default StorageClass with volumes to claim.
+/// What a cluster has from its first minute: DNS, and a default `StorageClass` with volumes to claim.
 fn objects() -> String {
     let label = json!({ "kubernetes.io/service-name": "kube-dns" });
     let ports =

@@ -37,7 +37,7 @@ pub use layout::{API_SERVER, NODE_ADDRESS, NODE_NAME, PAUSE_IMAGE, VOLUMES};
 pub use supervisor::Lifetime;
 
 /// How long a node may take to vanish.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(60);
+const SHUTDOWN_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Which Helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,17 @@ impl Node {
     /// The folder with a log per component.
     pub fn logs(&self) -> PathBuf {
         self.state.logs()
+    }
+
+    /// The process id of a component, such as `kube-apiserver`, for tests that end one.
+    pub fn pid_of(&self, component: &str) -> Result<u32> {
+        let program = self.toolchain.program(component)?.canonicalize()?;
+        let runs =
+            |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path == program);
+        cgroup::processes(&self.cgroup())?
+            .into_iter()
+            .find(runs)
+            .with_context(|| format!("{component} does not run."))
     }
 
     /// A command that runs in the node's network, with the caller's files and working folder, and with the

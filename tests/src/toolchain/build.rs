@@ -91,7 +91,7 @@ fn flags(recipe: &Recipe) -> Vec<String> {
             ("gitTreeState", "clean"),
             ("gitCommit", KUBERNETES),
         ] {
-            linker.push_str(&format!(" -X k8s.io/component-base/version.{name}={value}"));
+            linker = format!("{linker} -X k8s.io/component-base/version.{name}={value}");
         }
     }
     let mut flags = vec!["-trimpath".to_owned(), "-ldflags".to_owned(), linker];
