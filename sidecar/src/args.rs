@@ -64,7 +64,15 @@ mod tests {
 
     #[test]
     fn a_program_named_exec_is_the_wrapper() {
-        let args = ["/proctor/bin/exec", "--container", "main", "--", "sh", "-c", "--help"];
+        let args = [
+            "/proctor/bin/exec",
+            "--container",
+            "main",
+            "--",
+            "sh",
+            "-c",
+            "--help",
+        ];
         let Command::Exec(options) = Args::of_process(args.map(OsString::from)).command else {
             panic!("not the wrapper")
         };

@@ -53,11 +53,17 @@ pub enum InstallError {
 pub fn run(root: &Path) -> Result<(), InstallError> {
     let root = Root::new(root);
     for folder in [root.bin(), root.all_reports(), root.all_spools()] {
-        make_folder(&folder).map_err(|source| InstallError::Folder { path: folder.clone(), source })?;
+        make_folder(&folder).map_err(|source| InstallError::Folder {
+            path: folder.clone(),
+            source,
+        })?;
     }
-    let no_exec = statvfs(root.path()).is_ok_and(|volume| volume.f_flag.contains(StatVfsMountFlags::NOEXEC));
+    let no_exec =
+        statvfs(root.path()).is_ok_and(|volume| volume.f_flag.contains(StatVfsMountFlags::NOEXEC));
     if no_exec {
-        return Err(InstallError::NoExec { path: root.path().to_owned() });
+        return Err(InstallError::NoExec {
+            path: root.path().to_owned(),
+        });
     }
     let mut own = File::open("/proc/self/exe").map_err(InstallError::Itself)?;
     let path = root.bin().join("exec");
@@ -72,7 +78,12 @@ pub fn run(root: &Path) -> Result<(), InstallError> {
 }
 
 fn copy(own: &mut File, temporary: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o755)
+        .open(temporary)?;
     io::copy(own, &mut file)?;
     file.set_permissions(Permissions::from_mode(0o755))?;
     file.sync_all()

@@ -54,13 +54,23 @@ impl Signals {
     pub(crate) fn next(&self) -> Option<Received> {
         let info = self.waiting.read_signal().ok().flatten()?;
         // `si_code` is at most 0 exactly when a process sent it (sigaction(2)).
-        let sender = if info.ssi_code <= 0 { i32::try_from(info.ssi_pid).ok() } else { None };
-        Some(Received { number: i32::try_from(info.ssi_signo).ok()?, sender })
+        let sender = if info.ssi_code <= 0 {
+            i32::try_from(info.ssi_pid).ok()
+        } else {
+            None
+        };
+        Some(Received {
+            number: i32::try_from(info.ssi_signo).ok()?,
+            sender,
+        })
     }
 
     /// Waits until one has come in or the time is over.
     pub(crate) fn wait(&self, at_most: Duration) {
-        let _ = poll(&mut [PollFd::new(self, PollFlags::IN)], Some(&timespec(at_most)));
+        let _ = poll(
+            &mut [PollFd::new(self, PollFlags::IN)],
+            Some(&timespec(at_most)),
+        );
     }
 }
 
@@ -81,7 +91,9 @@ pub(crate) fn timespec(duration: Duration) -> Timespec {
 /// Ends this process by a signal, as it ended another. Returns where that is not possible: for the
 /// first process of a PID namespace, and for a signal that is ignored.
 pub(crate) fn die_by(number: i32) {
-    let Ok(signal) = Signal::try_from(number) else { return };
+    let Ok(signal) = Signal::try_from(number) else {
+        return;
+    };
     // The core of interest was the other process's.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let mut only = SigSet::empty();

@@ -64,15 +64,24 @@ impl Child {
     pub(super) fn start(command: &[OsString]) -> Result<(Self, Stream, Stream), NotStarted> {
         spawn(command).map_err(|error| {
             let (code, reason) = match error.kind() {
-                io::ErrorKind::NotFound => {
-                    (NOT_FOUND, "it, or the interpreter in its first line, is not in the image")
+                io::ErrorKind::NotFound => (
+                    NOT_FOUND,
+                    "it, or the interpreter in its first line, is not in the image",
+                ),
+                io::ErrorKind::PermissionDenied => {
+                    (NOT_EXECUTABLE, "it is not executable for this user")
                 }
-                io::ErrorKind::PermissionDenied => (NOT_EXECUTABLE, "it is not executable for this user"),
                 _ => (NOT_EXECUTABLE, "it cannot be run on this system"),
             };
-            let program = command.first().map(|program| program.to_string_lossy()).unwrap_or_default();
+            let program = command
+                .first()
+                .map(|program| program.to_string_lossy())
+                .unwrap_or_default();
             let line = format!("The test command {program} was not started: {reason} ({error}).");
-            NotStarted { line, ended: Ended::NotStarted(code) }
+            NotStarted {
+                line,
+                ended: Ended::NotStarted(code),
+            }
         })
     }
 
@@ -82,7 +91,9 @@ impl Child {
     /// it. Nor one that the command sent itself: by `kill 0` it has it already. Real-time signals
     /// cannot be passed on; they are taken and left.
     pub(super) fn forward(&self, received: Received) {
-        let from_elsewhere = received.sender.is_some_and(|sender| sender != self.0.as_raw_nonzero().get());
+        let from_elsewhere = received
+            .sender
+            .is_some_and(|sender| sender != self.0.as_raw_nonzero().get());
         if received.is(Name::SIGCHLD) || !from_elsewhere {
             return;
         }
@@ -112,12 +123,17 @@ impl Child {
 }
 
 fn spawn(command: &[OsString]) -> io::Result<(Child, Stream, Stream)> {
-    let mut child = prepare(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = prepare(command)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     match (pid, child.stdout.take(), child.stderr.take()) {
-        (Some(pid), Some(out), Some(err)) => {
-            Ok((Child(pid), Stream::new(out.into(), stdout())?, Stream::new(err.into(), stderr())?))
-        }
+        (Some(pid), Some(out), Some(err)) => Ok((
+            Child(pid),
+            Stream::new(out.into(), stdout())?,
+            Stream::new(err.into(), stderr())?,
+        )),
         _ => Err(io::Error::other("the system gave no pipes")),
     }
 }
@@ -125,11 +141,17 @@ fn spawn(command: &[OsString]) -> io::Result<(Child, Stream, Stream)> {
 /// Runs the command in place of ourselves: unwrapped, where wrapping is not possible.
 pub(super) fn replace(command: &[OsString]) -> Ended {
     let error = prepare(command).exec();
-    Ended::NotStarted(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE })
+    Ended::NotStarted(if error.kind() == io::ErrorKind::NotFound {
+        NOT_FOUND
+    } else {
+        NOT_EXECUTABLE
+    })
 }
 
 fn prepare(command: &[OsString]) -> Command {
-    let (program, args) = command.split_first().map_or((OsStr::new(""), &[][..]), |(program, args)| (program, args));
+    let (program, args) = command
+        .split_first()
+        .map_or((OsStr::new(""), &[][..]), |(program, args)| (program, args));
     let mut prepared = Command::new(program);
     prepared.args(args);
     prepared

@@ -36,7 +36,11 @@ struct Version {
 
 impl From<&Metadata> for Version {
     fn from(metadata: &Metadata) -> Self {
-        Self { bytes: metadata.len(), seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() }
+        Self {
+            bytes: metadata.len(),
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
+        }
     }
 }
 
@@ -63,7 +67,13 @@ pub(super) struct Gatherer {
 
 impl Gatherer {
     /// Files that changed after `spool` was begun, below `reports` and as `patterns` say.
-    pub(super) fn new(spool: &Spool, own: &Path, reports: PathBuf, folder: PathBuf, mut patterns: Vec<Pattern>) -> io::Result<Self> {
+    pub(super) fn new(
+        spool: &Spool,
+        own: &Path,
+        reports: PathBuf,
+        folder: PathBuf,
+        mut patterns: Vec<Pattern>,
+    ) -> io::Result<Self> {
         let begun = fs::metadata(spool.start())?;
         patterns.push(Pattern::everything(reports.clone()));
         Ok(Self {
@@ -82,8 +92,14 @@ impl Gatherer {
     pub(super) fn look(&mut self, spool: &Spool) {
         for (path, metadata) in self.find() {
             let version = Version::from(&metadata);
-            let settled = self.seen.get(&path).is_some_and(|seen| seen.version == version);
-            let seen = self.seen.entry(path.clone()).or_insert(Seen { version, gathered: None });
+            let settled = self
+                .seen
+                .get(&path)
+                .is_some_and(|seen| seen.version == version);
+            let seen = self.seen.entry(path.clone()).or_insert(Seen {
+                version,
+                gathered: None,
+            });
             seen.version = version;
             let wanted = metadata.len().min(MAX_FILE_BYTES);
             if settled && seen.gathered != Some(version) && wanted <= room(spool) {
@@ -99,7 +115,10 @@ impl Gatherer {
         found.sort_by_key(|(_, metadata)| metadata.len());
         for (path, metadata) in found {
             let version = Version::from(&metadata);
-            let seen = self.seen.entry(path.clone()).or_insert(Seen { version, gathered: None });
+            let seen = self.seen.entry(path.clone()).or_insert(Seen {
+                version,
+                gathered: None,
+            });
             if seen.gathered == Some(version) {
                 continue;
             }
@@ -152,7 +171,9 @@ impl Gatherer {
     }
 
     fn is_forbidden(&self, path: &Path) -> bool {
-        let kernel = ["/proc", "/sys", "/dev"].iter().any(|folder| path == Path::new(folder));
+        let kernel = ["/proc", "/sys", "/dev"]
+            .iter()
+            .any(|folder| path == Path::new(folder));
         kernel || path == self.own || path == self.own.join("spool")
     }
 
@@ -173,7 +194,10 @@ impl Gatherer {
                 modified_at: Time::of_file(metadata.mtime(), metadata.mtime_nsec()),
                 truncated: size < metadata.len(),
             };
-            write_whole(&spool.file_record(self.written), &serde_json::to_vec(&record)?)
+            write_whole(
+                &spool.file_record(self.written),
+                &serde_json::to_vec(&record)?,
+            )
         });
         if done.is_err() {
             // Gone meanwhile, not readable for this user, or no room: the next look tries again.
@@ -203,7 +227,13 @@ fn copy(from: &Path, to: &Path, limit: u64) -> io::Result<u64> {
 
 /// Bytes that fit before the reporter has deleted more.
 fn room(spool: &Spool) -> u64 {
-    let entries = fs::read_dir(spool.files_dir()).into_iter().flatten().flatten();
-    let waiting: u64 = entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let entries = fs::read_dir(spool.files_dir())
+        .into_iter()
+        .flatten()
+        .flatten();
+    let waiting: u64 = entries
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum();
     WAITING_BYTES.saturating_sub(waiting)
 }

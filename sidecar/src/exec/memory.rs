@@ -5,8 +5,10 @@ use std::fs;
 use nix::sys::resource::{UsageWho, getrusage};
 
 /// What the kernel keeps by itself, version 2 (since Linux 5.19) and 1. Page cache is a part of it.
-const PEAKS: [&str; 2] =
-    ["/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes"];
+const PEAKS: [&str; 2] = [
+    "/sys/fs/cgroup/memory.peak",
+    "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
+];
 
 /// The present, for kernels that keep no peak.
 const CURRENT: &str = "/sys/fs/cgroup/memory.current";

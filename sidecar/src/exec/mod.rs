@@ -18,7 +18,6 @@ mod recording;
 mod stream;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -61,10 +60,12 @@ pub struct ExecOptions {
 /// the command and this process can end by the same.
 pub fn run(options: &ExecOptions) -> u8 {
     let started_at = Time::now();
-    let ended = match Signals::take().and_then(|signals| Run::new(options, started_at, signals)) {
-        Ok(run) => run.to_end(),
+    let ended = match Signals::take() {
+        Ok(signals) => Run::new(options, started_at, signals).complete(),
         Err(error) => {
-            say(&format!("The test command runs unwrapped and unrecorded: {error}."));
+            say(&format!(
+                "The test command runs unwrapped and unrecorded: {error}."
+            ));
             child::replace(&options.command)
         }
     };
@@ -99,16 +100,31 @@ impl Observer {
 }
 
 impl<'a> Run<'a> {
-    fn new(options: &'a ExecOptions, started_at: Time, signals: Signals) -> io::Result<Self> {
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        let recording = Recording::begin(options, started_at).map_err(|error| say(&describe(&error))).ok();
-        let observer = Observer { recording, console: Console::new() };
-        Ok(Self { options, started_at, signals, observer, memory: Memory::default() })
+    fn new(options: &'a ExecOptions, started_at: Time, signals: Signals) -> Self {
+        // Without it, what the command leaves behind is reaped by somebody above.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        let recording = Recording::begin(options, started_at)
+            .map_err(|error| say(&describe(&error)))
+            .ok();
+        let observer = Observer {
+            recording,
+            console: Console::new(),
+        };
+        Self {
+            options,
+            started_at,
+            signals,
+            observer,
+            memory: Memory::default(),
+        }
     }
 
-    fn to_end(mut self) -> Ended {
-        let ended = match self.signals.released(|| Child::start(&self.options.command)) {
-            Ok((child, out, err)) => self.follow(child, out, err),
+    fn complete(mut self) -> Ended {
+        let ended = match self
+            .signals
+            .released(|| Child::start(&self.options.command))
+        {
+            Ok((child, out, err)) => self.follow(&child, out, err),
             Err(NotStarted { line, ended }) => {
                 match &mut self.observer.recording {
                     Some(recording) => recording.tell(&line),
@@ -122,7 +138,7 @@ impl<'a> Run<'a> {
     }
 
     /// Passes everything through until the command has ended.
-    fn follow(&mut self, child: Child, mut out: Stream, mut err: Stream) -> Ended {
+    fn follow(&mut self, child: &Child, mut out: Stream, mut err: Stream) -> Ended {
         let mut next_tick = Instant::now();
         loop {
             self.wait(&out, &err);
@@ -166,7 +182,11 @@ impl<'a> Run<'a> {
             }
             if out.is_pending() || err.is_pending() {
                 self.wait(out, err);
-                if self.signals.next().is_some_and(|received| received.sender.is_some()) {
+                if self
+                    .signals
+                    .next()
+                    .is_some_and(|received| received.sender.is_some())
+                {
                     return;
                 }
             }
@@ -174,18 +194,34 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self, ended: Ended) {
-        let Self { options, started_at, observer, memory, .. } = self;
-        let Observer { mut recording, console } = observer;
-        let files = recording.as_mut().map(Recording::gather_rest).unwrap_or_default();
+        let Self {
+            options,
+            started_at,
+            observer,
+            memory,
+            ..
+        } = self;
+        let Observer {
+            mut recording,
+            console,
+        } = observer;
+        let files = recording
+            .as_mut()
+            .map(Recording::gather_rest)
+            .unwrap_or_default();
         if let Err(error) = Message::new(ended, console, &files).write(&options.termination_log) {
             let path = options.termination_log.display();
-            say(&format!("The verdict could not be written to {path}: {error}."));
+            say(&format!(
+                "The verdict could not be written to {path}: {error}."
+            ));
         }
         if let Some(recording) = recording
             && let Err(error) = recording.finish(ended, started_at, memory.peak())
         {
             let root = options.root.display();
-            say(&format!("The record on the volume at {root} could not be completed: {error}."));
+            say(&format!(
+                "The record on the volume at {root} could not be completed: {error}."
+            ));
         }
     }
 }

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use proctor_results::{
-    Aggregate, Console, Ending, Fact, Facts, Kind, Observer, Record, StartReason, detect, judge, read,
+    Aggregate, Console, Ending, Fact, Facts, Kind, Observer, Record, StartReason, detect, judge,
+    read,
 };
 use serde::Serialize;
 
@@ -76,7 +77,10 @@ impl Message {
     /// Writes it where the kubelet made a file for it; elsewhere nobody would read it.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let json = serde_json::to_vec(self)?;
-        debug_assert!(json.len() <= MESSAGE_BYTES, "numbers and names of bounded length");
+        debug_assert!(
+            json.len() <= MESSAGE_BYTES,
+            "numbers and names of bounded length"
+        );
         match OpenOptions::new().write(true).truncate(true).open(path) {
             Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(()),
             file => file?.write_all(&json),

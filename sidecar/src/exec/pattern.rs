@@ -24,39 +24,61 @@ pub(super) struct Pattern {
 impl Pattern {
     /// Everything below a folder.
     pub(super) fn everything(base: PathBuf) -> Self {
-        Self { base, matcher: None }
+        Self {
+            base,
+            matcher: None,
+        }
     }
 
     /// A glob, relative to `folder`. `*` stays within a folder, `**` does not.
     pub(super) fn glob(glob: &str, folder: &Path) -> Result<Self, PatternError> {
         let absolute = normal(&folder.join(glob));
-        let fixed: PathBuf = absolute.components().take_while(|part| !has_wildcard(*part)).collect();
+        let fixed: PathBuf = absolute
+            .components()
+            .take_while(|part| !has_wildcard(*part))
+            .collect();
         // Only what the user wrote is a pattern: the folder's own name may hold such characters too.
-        let below = absolute.strip_prefix(&fixed).unwrap_or(Path::new("")).to_string_lossy();
+        let below = absolute
+            .strip_prefix(&fixed)
+            .unwrap_or(Path::new(""))
+            .to_string_lossy();
         let (base, below) = if folder.starts_with(&fixed) && fixed != *folder {
             (folder.to_owned(), glob.to_owned())
         } else {
             (fixed, below.into_owned())
         };
         if below.is_empty() {
-            return Ok(Self { base, matcher: None });
+            return Ok(Self {
+                base,
+                matcher: None,
+            });
         }
         let text = Path::new(&globset::escape(&base.to_string_lossy())).join(below);
         GlobBuilder::new(&text.to_string_lossy())
             .literal_separator(true)
             .build()
-            .map(|built| Self { base, matcher: Some(built.compile_matcher()) })
-            .map_err(|source| PatternError { glob: glob.to_owned(), source })
+            .map(|built| Self {
+                base,
+                matcher: Some(built.compile_matcher()),
+            })
+            .map_err(|source| PatternError {
+                glob: glob.to_owned(),
+                source,
+            })
     }
 
     /// Whether a file found below the base is meant.
     pub(super) fn is_match(&self, path: &Path) -> bool {
-        self.matcher.as_ref().is_none_or(|matcher| matcher.is_match(path))
+        self.matcher
+            .as_ref()
+            .is_none_or(|matcher| matcher.is_match(path))
     }
 }
 
 fn has_wildcard(part: Component<'_>) -> bool {
-    part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
+    part.as_os_str()
+        .to_string_lossy()
+        .contains(['*', '?', '[', '{'])
 }
 
 /// Without `.` and `..`, by the letters alone.
@@ -93,7 +115,8 @@ mod tests {
             ("report.xml", "/w/report.xml", true),
         ] {
             let pattern = Pattern::glob(glob, Path::new("/w")).unwrap();
-            let found = Path::new(path).starts_with(&pattern.base) && pattern.is_match(Path::new(path));
+            let found =
+                Path::new(path).starts_with(&pattern.base) && pattern.is_match(Path::new(path));
             assert_eq!(found, expected, "{glob} on {path}");
         }
     }
@@ -101,7 +124,10 @@ mod tests {
     #[test]
     fn nothing_is_walked_above_the_fixed_part() {
         let base = |glob| Pattern::glob(glob, Path::new("/w")).unwrap().base;
-        assert_eq!(base("target/nextest/**/junit.xml"), Path::new("/w/target/nextest"));
+        assert_eq!(
+            base("target/nextest/**/junit.xml"),
+            Path::new("/w/target/nextest")
+        );
         assert_eq!(base("/a/b/../c*/d"), Path::new("/a"));
     }
 

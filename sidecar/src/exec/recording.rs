@@ -13,7 +13,9 @@ use super::child::Ended;
 use super::gather::{Gatherer, MAX_FILES, WAITING_BYTES};
 use super::pattern::Pattern;
 use crate::say;
-use crate::spool::{End, LogTotals, LogWriter, Root, SPOOL_CAP_BYTES, Spool, Start, Time, write_whole};
+use crate::spool::{
+    End, LogTotals, LogWriter, Root, SPOOL_CAP_BYTES, Spool, Start, Time, write_whole,
+};
 
 /// Time between two looks for files.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -43,19 +45,28 @@ pub(super) struct Recording {
 impl Recording {
     /// Begins it: the folders, and `start.json`.
     pub(super) fn begin(options: &ExecOptions, started_at: Time) -> Result<Self, NotRecorded> {
-        Self::try_begin(options, started_at)
-            .map_err(|source| NotRecorded { root: options.root.display().to_string(), source })
+        Self::try_begin(options, started_at).map_err(|source| NotRecorded {
+            root: options.root.display().to_string(),
+            source,
+        })
     }
 
     fn try_begin(options: &ExecOptions, started_at: Time) -> io::Result<Self> {
         let root = Root::new(&options.root);
         let reports = root.make_reports(&options.container)?;
         let spool = root.next_spool(&options.container)?;
-        let program = options.command.first().map_or(OsStr::new(""), |program| program);
+        let program = options
+            .command
+            .first()
+            .map_or(OsStr::new(""), |program| program);
         let start = Start {
             container: options.container.to_string(),
             attempt: spool.attempt,
-            program: Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned(),
+            program: Path::new(program)
+                .file_name()
+                .unwrap_or(program)
+                .to_string_lossy()
+                .into_owned(),
             started_at,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
@@ -111,7 +122,12 @@ impl Recording {
     }
 
     /// Completes the record.
-    pub(super) fn finish(self, ended: Ended, started_at: Time, peak_memory_bytes: Option<u64>) -> io::Result<()> {
+    pub(super) fn finish(
+        self,
+        ended: Ended,
+        started_at: Time,
+        peak_memory_bytes: Option<u64>,
+    ) -> io::Result<()> {
         let LogTotals { bytes, dropped } = self.log.finish();
         let (exit_code, signal) = ended.own();
         let end = End {

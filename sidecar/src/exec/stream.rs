@@ -36,7 +36,8 @@ impl Stream {
         // Of our end of the pipe alone: the command's end is another open file.
         let flags = fcntl_getfl(&input)?;
         fcntl_setfl(&input, flags | OFlags::NONBLOCK)?;
-        let is_file = fstat(output).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        let is_file = fstat(output)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         Ok(Self {
             input: Some(File::from(input)),
             output,
@@ -54,7 +55,9 @@ impl Stream {
         if self.is_pending() {
             return Some(PollFd::from_borrowed_fd(self.output, PollFlags::OUT));
         }
-        self.input.as_ref().map(|input| PollFd::new(input, PollFlags::IN))
+        self.input
+            .as_ref()
+            .map(|input| PollFd::new(input, PollFlags::IN))
     }
 
     /// Moves what can be moved now. `seen` gets what was read.
@@ -83,7 +86,9 @@ impl Stream {
     }
 
     fn read(&mut self, seen: &mut dyn FnMut(&[u8])) -> usize {
-        let Some(input) = &mut self.input else { return 0 };
+        let Some(input) = &mut self.input else {
+            return 0;
+        };
         match input.read(&mut self.buffer) {
             Ok(0) => self.input = None,
             Ok(length) => {
@@ -117,7 +122,10 @@ impl Stream {
 
     fn is_ready(&self) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(self.output, PollFlags::OUT)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
     }
 }

@@ -68,12 +68,16 @@ impl LogWriter {
     pub fn finish(mut self) -> LogTotals {
         // What this line cannot say because the volume is gone, `dropped_bytes` of the end does.
         let _ = self.close_gap();
-        LogTotals { bytes: self.offset, dropped: self.dropped }
+        LogTotals {
+            bytes: self.offset,
+            dropped: self.dropped,
+        }
     }
 
     /// Bytes on the volume, looked at again only where `more` would not fit.
     fn waiting(&mut self, more: u64) -> u64 {
-        let total = |segments: &VecDeque<(u64, u64)>| segments.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let total =
+            |segments: &VecDeque<(u64, u64)>| segments.iter().map(|(_, bytes)| bytes).sum::<u64>();
         // The reporter deletes from the front, so the first one that is still there ends the search.
         while total(&self.segments).saturating_add(more) > self.cap
             && let Some((offset, _)) = self.segments.front()
@@ -95,7 +99,9 @@ impl LogWriter {
         }
         let line_end = if self.at_line_start { "" } else { "\n" };
         let gap = self.gap;
-        let line = format!("{line_end}[proctor: {gap} bytes of output were not recorded: the spool was full]\n");
+        let line = format!(
+            "{line_end}[proctor: {gap} bytes of output were not recorded: the spool was full]\n"
+        );
         self.write(line.as_bytes())?;
         self.gap = 0;
         Ok(())
@@ -119,7 +125,9 @@ impl LogWriter {
                 self.newest.insert(file)
             }
         };
-        let Some((_, length)) = self.segments.back_mut() else { return Ok(0) };
+        let Some((_, length)) = self.segments.back_mut() else {
+            return Ok(0);
+        };
         let room = usize::try_from(SEGMENT_BYTES.saturating_sub(*length)).unwrap_or(usize::MAX);
         let piece = bytes.get(..room).unwrap_or(bytes);
         let written = match file.write(piece) {
@@ -128,7 +136,9 @@ impl LogWriter {
         };
         *length = length.saturating_add(written as u64);
         self.offset = self.offset.saturating_add(written as u64);
-        self.at_line_start = piece.get(..written).is_some_and(|done| done.ends_with(b"\n"));
+        self.at_line_start = piece
+            .get(..written)
+            .is_some_and(|done| done.ends_with(b"\n"));
         Ok(written)
     }
 }

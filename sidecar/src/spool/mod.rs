@@ -87,7 +87,9 @@ impl Root {
     pub fn spools(&self) -> io::Result<Vec<Spool>> {
         let mut found = Vec::new();
         for container in disk::names(&self.all_spools())? {
-            let Ok(container) = container.parse::<ContainerName>() else { continue };
+            let Ok(container) = container.parse::<ContainerName>() else {
+                continue;
+            };
             let above = self.all_spools().join(container.as_str());
             for attempt in disk::names(&above)? {
                 if let Some(attempt) = parse_sequence(&attempt) {
@@ -95,7 +97,9 @@ impl Root {
                 }
             }
         }
-        found.sort_by(|a, b| (a.container.as_str(), a.attempt).cmp(&(b.container.as_str(), b.attempt)));
+        found.sort_by(|a, b| {
+            (a.container.as_str(), a.attempt).cmp(&(b.container.as_str(), b.attempt))
+        });
         Ok(found)
     }
 }
@@ -112,7 +116,11 @@ pub struct Spool {
 
 impl Spool {
     fn new(above: &Path, container: ContainerName, attempt: u64) -> Self {
-        Self { container, attempt, dir: above.join(attempt.to_string()) }
+        Self {
+            container,
+            attempt,
+            dir: above.join(attempt.to_string()),
+        }
     }
 
     /// Written first.
@@ -150,10 +158,16 @@ impl Spool {
         let dir = self.log_dir();
         let mut found = Vec::new();
         for name in disk::names(&dir)? {
-            let Some(offset) = parse_segment(&name) else { continue };
+            let Some(offset) = parse_segment(&name) else {
+                continue;
+            };
             let path = dir.join(&name);
             match std::fs::metadata(&path) {
-                Ok(metadata) => found.push(Segment { offset, bytes: metadata.len(), path }),
+                Ok(metadata) => found.push(Segment {
+                    offset,
+                    bytes: metadata.len(),
+                    path,
+                }),
                 Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }

@@ -19,7 +19,11 @@ pub fn segment(offset: u64) -> String {
 pub fn parse_segment(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".seg")?;
     let well_formed = digits.len() == SEGMENT_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-    if well_formed { digits.parse().ok() } else { None }
+    if well_formed {
+        digits.parse().ok()
+    } else {
+        None
+    }
 }
 
 /// The number of an attempt or a gathered file: decimal, without leading zeros.
@@ -61,7 +65,11 @@ impl FromStr for ContainerName {
             && name.bytes().all(letters)
             && !name.starts_with('-')
             && !name.ends_with('-');
-        if valid { Ok(Self(name.to_owned())) } else { Err(ContainerNameError(name.to_owned())) }
+        if valid {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(ContainerNameError(name.to_owned()))
+        }
     }
 }
 

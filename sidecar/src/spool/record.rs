@@ -96,13 +96,19 @@ mod tests {
 
     #[test]
     fn times_are_utc_with_milliseconds() {
-        assert_eq!(Time::of_file(1_700_000_000, 7_654_321).to_string(), "2023-11-14T22:13:20.007Z");
+        assert_eq!(
+            Time::of_file(1_700_000_000, 7_654_321).to_string(),
+            "2023-11-14T22:13:20.007Z"
+        );
     }
 
     #[test]
     fn a_reader_ignores_fields_it_does_not_know() {
         let json = r#"{"path":"a.xml","size":1,"modified_at":"2026-01-01T00:00:00.000Z","truncated":false,"new":{}}"#;
-        assert_eq!(serde_json::from_str::<Gathered>(json).unwrap().path, "a.xml");
+        assert_eq!(
+            serde_json::from_str::<Gathered>(json).unwrap().path,
+            "a.xml"
+        );
     }
 
     proptest! {
