@@ -125,6 +125,14 @@ impl Cache {
         Ok(file)
     }
 
+    /// Whether the entry is there already.
+    pub fn has(&self, kind: &str, name: &str, key: Key) -> bool {
+        self.root
+            .join(kind)
+            .join(format!("{name}-{}", key.text()))
+            .exists()
+    }
+
     /// The folder of the entry, built by `build` in an empty folder if it is not there yet.
     pub fn entry(
         &self,

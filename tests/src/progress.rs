@@ -14,6 +14,15 @@ pub fn say(line: &str) {
     let _ = writeln!(stderr().lock(), "testbed: {line}");
 }
 
+/// An error as sentences: what went wrong, then a line for each cause.
+pub fn sentences(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n  because: ")
+}
+
 /// A step that takes its time: announced, repeated with the elapsed seconds, and concluded.
 #[derive(Debug)]
 pub struct Step {

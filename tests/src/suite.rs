@@ -15,8 +15,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::cache::Cache;
 use crate::cluster::{Cluster, Namespace, PodSecurity, Setup, logs};
-use crate::progress::say;
-use crate::toolchain::host;
+use crate::progress::{say, sentences};
+use crate::toolchain::Toolchain;
 
 /// Set to `required`, tests that need a cluster fail where none can boot. For CI, where an ignored test would go unseen.
 pub const REQUIRED_VARIABLE: &str = "PROCTOR_E2E";
@@ -70,7 +70,7 @@ pub fn run(name: &'static str, setup: Setup, tests: &[(&'static str, Function)])
     let shared: &'static OnceLock<Result<Cluster, String>> = Box::leak(Box::default());
     let trials = tests.iter().map(|&(test, function)| {
         Trial::ignorable_test(test, move || {
-            if let Some(obstacle) = host::obstacle() {
+            if let Some(obstacle) = obstacle() {
                 if env::var_os(REQUIRED_VARIABLE).is_some_and(|value| value == "required") {
                     return Err(
                         format!("{REQUIRED_VARIABLE} is \"required\", but: {obstacle}").into(),
@@ -78,7 +78,7 @@ pub fn run(name: &'static str, setup: Setup, tests: &[(&'static str, Function)])
                 }
                 return Ok(Completion::ignored_with(obstacle));
             }
-            let cluster = shared.get_or_init(|| boot(setup).map_err(|error| format!("{error:#}")));
+            let cluster = shared.get_or_init(|| boot(setup).map_err(|error| sentences(&error)));
             let cluster = cluster
                 .as_ref()
                 .map_err(|error| Failed::from(format!("There is no cluster: {error}")))?;
@@ -89,10 +89,21 @@ pub fn run(name: &'static str, setup: Setup, tests: &[(&'static str, Function)])
     if let Some(Ok(cluster)) = shared.get()
         && let Err(error) = cluster.node().shut_down()
     {
-        say(&format!("The node did not end cleanly: {error:#}"));
+        say(&format!(
+            "The node did not end cleanly: {}",
+            sentences(&error)
+        ));
         return ExitCode::FAILURE;
     }
     conclusion.exit_code()
+}
+
+/// Why there can be no cluster here.
+fn obstacle() -> Option<String> {
+    Cache::open().map_or_else(
+        |error| Some(sentences(&error)),
+        |cache| Toolchain::obstacle(&cache),
+    )
 }
 
 fn boot(setup: Setup) -> Result<Cluster> {
@@ -120,11 +131,11 @@ fn attempt(
                 .iter()
             {
                 Namespace::delete(cluster, namespace)
-                    .map_err(|error| Failed::from(format!("{error:#}")))?;
+                    .map_err(|error| Failed::from(sentences(&error)))?;
             }
             return Ok(());
         }
-        Ok(Err(error)) => format!("{error:#}"),
+        Ok(Err(error)) => sentences(&error),
         Err(panic) => words(panic.as_ref()),
     };
     let _ = write!(

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use proctor_tests::cli::Cli;
-use proctor_tests::progress;
+use proctor_tests::progress::{say, sentences};
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            progress::say(&format!("{error:#}"));
+            say(&sentences(&error));
             ExitCode::FAILURE
         }
     }

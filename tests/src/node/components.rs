@@ -92,6 +92,9 @@ pub(super) fn cluster() -> Vec<Component> {
                 "--authentication-kubeconfig=@/etc/controller-manager.kubeconfig",
                 "--authorization-kubeconfig=@/etc/controller-manager.kubeconfig",
                 "--bind-address=127.0.0.1",
+                // The default rate makes the start of its many controllers take seconds.
+                "--kube-api-qps=500",
+                "--kube-api-burst=1000",
                 "--leader-elect=false",
                 "--root-ca-file=@/pki/ca.crt",
                 "--service-account-private-key-file=@/pki/tokens.key",

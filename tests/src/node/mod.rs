@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::progress::say;
+use crate::progress::{say, sentences};
 use crate::run;
 use crate::toolchain::Toolchain;
 use crate::wait::until;
@@ -175,7 +175,10 @@ impl Drop for Node {
             .unwrap_or_else(PoisonError::into_inner)
             .is_some();
         if tethered && let Err(error) = self.shut_down() {
-            say(&format!("The node did not end cleanly: {error:#}"));
+            say(&format!(
+                "The node did not end cleanly: {}",
+                sentences(&error)
+            ));
         }
     }
 }

@@ -11,60 +11,65 @@ use super::recipe::{KUBERNETES, RECIPE_REVISION, Recipe, Source};
 use crate::cache::{Cache, Key};
 use crate::run;
 
+/// The kind of cache entry.
+const KIND: &str = "toolchain";
+
+/// Whether the recipe's programs are in the cache.
+pub(super) fn is_built(cache: &Cache, recipe: &Recipe) -> bool {
+    cache.has(KIND, &name(recipe), key(recipe))
+}
+
 /// The folder with the recipe's programs, built if need be.
 pub(super) fn ensure(cache: &Cache, recipe: &Recipe) -> Result<PathBuf> {
-    cache.entry(
-        "toolchain",
-        &format!("{}-{}", recipe.name, recipe.version),
-        key(recipe),
-        |draft| {
-            host::check_go()?;
-            if recipe.cgo {
-                host::install(cache, host::TO_BUILD)?;
-            }
-            let log = cache
-                .folder("logs")?
-                .join(format!("build-{}.log", recipe.name));
-            match recipe.source {
-                Source::Module(files) => {
-                    let module = tempfile::tempdir()
-                        .context("A temporary folder for a Go module could not be made.")?;
-                    for (name, content) in files {
-                        fs::write(module.path().join(name), content)?;
-                    }
-                    for build in recipe.builds {
-                        let mut command = go(recipe);
-                        command
-                            .current_dir(module.path())
-                            .args(["build", "-mod=readonly"]);
-                        command
-                            .args(flags(recipe))
-                            .arg("-o")
-                            .arg(draft.join(build.0))
-                            .arg(build.1);
-                        run::logged(&title(recipe, build.0), &mut command, &log)?;
-                    }
+    cache.entry(KIND, &name(recipe), key(recipe), |draft| {
+        if recipe.cgo {
+            host::install(cache, host::TO_BUILD)?;
+        }
+        let log = cache
+            .folder("logs")?
+            .join(format!("build-{}.log", recipe.name));
+        match recipe.source {
+            Source::Module(files) => {
+                let module = tempfile::tempdir()
+                    .context("A temporary folder for a Go module could not be made.")?;
+                for (name, content) in files {
+                    fs::write(module.path().join(name), content)?;
                 }
-                Source::Published => {
-                    for (program, package) in recipe.builds {
-                        let mut command = go(recipe);
-                        command
-                            .current_dir(draft)
-                            .env("GOBIN", draft)
-                            .arg("install")
-                            .args(flags(recipe));
-                        command.arg(format!("{package}@{}", recipe.version));
-                        run::logged(&title(recipe, program), &mut command, &log)?;
-                        let installed = draft.join(installed_name(package));
-                        fs::rename(&installed, draft.join(program)).with_context(|| {
-                            format!("Go did not leave {}.", installed.display())
-                        })?;
-                    }
+                for build in recipe.builds {
+                    let mut command = go(recipe);
+                    command
+                        .current_dir(module.path())
+                        .args(["build", "-mod=readonly"]);
+                    command
+                        .args(flags(recipe))
+                        .arg("-o")
+                        .arg(draft.join(build.0))
+                        .arg(build.1);
+                    run::logged(&title(recipe, build.0), &mut command, &log)?;
                 }
             }
-            Ok(())
-        },
-    )
+            Source::Published => {
+                for (program, package) in recipe.builds {
+                    let mut command = go(recipe);
+                    command
+                        .current_dir(draft)
+                        .env("GOBIN", draft)
+                        .arg("install")
+                        .args(flags(recipe));
+                    command.arg(format!("{package}@{}", recipe.version));
+                    run::logged(&title(recipe, program), &mut command, &log)?;
+                    let installed = draft.join(installed_name(package));
+                    fs::rename(&installed, draft.join(program))
+                        .with_context(|| format!("Go did not leave {}.", installed.display()))?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn name(recipe: &Recipe) -> String {
+    format!("{}-{}", recipe.name, recipe.version)
 }
 
 fn title(recipe: &Recipe, program: &str) -> String {
@@ -134,9 +139,9 @@ mod tests {
     fn the_key_follows_the_version_and_the_packages() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
-        let name = |recipe: &Recipe| cache.entry("t", "n", key(recipe), |_| Ok(())).unwrap();
+        let entry = |recipe: &Recipe| cache.entry("t", "n", key(recipe), |_| Ok(())).unwrap();
         let recipe = RECIPES[0];
-        assert_eq!(name(&recipe), name(&recipe));
+        assert_eq!(entry(&recipe), entry(&recipe));
         assert_ne!(
             name(&recipe),
             name(&Recipe {

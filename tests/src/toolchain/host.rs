@@ -35,7 +35,7 @@ const FOR_IMAGES: &[Package] = &[
 ];
 
 /// Why no node can boot here, in one sentence, or nothing when one can.
-pub fn obstacle() -> Option<String> {
+pub(super) fn obstacle() -> Option<String> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Some("The testbed runs a Kubernetes node and needs Linux on x86-64; run it in a virtual machine.".into());
     }
@@ -48,16 +48,12 @@ pub fn obstacle() -> Option<String> {
     None
 }
 
-/// Fails with the obstacle, if there is one.
-pub fn check() -> Result<()> {
-    obstacle().map_or(Ok(()), |sentence| Err(anyhow::Error::msg(sentence)))
-}
-
-/// Fails with the way out when there is no Go.
-pub(super) fn check_go() -> Result<()> {
-    run::output(Command::new("go").arg("version")).map(drop).context(
-        "Kubernetes is built from source with Go, which is not in PATH: install Go 1.26 or newer, or point KUBEBUILDER_ASSETS at a folder with the built programs.",
-    )
+/// Why nothing can be built here, in one sentence, or nothing when Go is there.
+pub(super) fn obstacle_to_build() -> Option<String> {
+    let go = Command::new("go").arg("version").output();
+    (!go.is_ok_and(|version| version.status.success())).then(|| {
+        "Kubernetes is built from source with Go, which is not in PATH: install Go 1.26 or newer, or point KUBEBUILDER_ASSETS at a folder with the built programs.".into()
+    })
 }
 
 /// Makes sure that the packages for running a node are there.
@@ -66,7 +62,7 @@ pub(super) fn install_to_run(cache: &Cache) -> Result<()> {
 }
 
 /// Makes sure that the packages for building images are there.
-pub fn install_for_images(cache: &Cache) -> Result<()> {
+pub(crate) fn install_for_images(cache: &Cache) -> Result<()> {
     install(cache, FOR_IMAGES)
 }
 

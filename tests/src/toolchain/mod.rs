@@ -1,7 +1,7 @@
 //! The programs of a Kubernetes node and its clients: taken from where the user says, else built from their Go modules, once.
 
 mod build;
-pub mod host;
+pub(crate) mod host;
 mod recipe;
 
 use std::collections::BTreeMap;
@@ -25,28 +25,41 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
+    /// Why there can be no toolchain, in one sentence, or nothing when it is there or can be built.
+    pub fn obstacle(cache: &Cache) -> Option<String> {
+        let all_there = || {
+            recipe::RECIPES
+                .iter()
+                .all(|recipe| is_given(recipe) || build::is_built(cache, recipe))
+        };
+        host::obstacle().or_else(|| {
+            if all_there() {
+                None
+            } else {
+                host::obstacle_to_build()
+            }
+        })
+    }
+
     /// Finds every program, builds what is missing, and installs the Debian packages which a node needs to run.
     pub fn ensure(cache: &Cache) -> Result<Self> {
-        host::check()?;
+        if let Some(obstacle) = Self::obstacle(cache) {
+            bail!(obstacle);
+        }
         host::install_to_run(cache)?;
         let mut programs = BTreeMap::new();
         for recipe in recipe::RECIPES {
-            let mut missing = Vec::new();
+            let built = if is_given(recipe) {
+                None
+            } else {
+                Some(build::ensure(cache, recipe)?)
+            };
             for (program, _) in recipe.builds {
-                match given(program)? {
-                    Some(path) => drop(programs.insert((*program).to_owned(), path)),
-                    None => missing.push(*program),
-                }
+                let path =
+                    given(program)?.or_else(|| built.as_ref().map(|folder| folder.join(program)));
+                let path = path.with_context(|| format!("There is no program {program}."))?;
+                programs.insert((*program).to_owned(), path);
             }
-            if missing.is_empty() {
-                continue;
-            }
-            let folder = build::ensure(cache, recipe)?;
-            programs.extend(
-                missing
-                    .into_iter()
-                    .map(|program| (program.to_owned(), folder.join(program))),
-            );
         }
         Ok(Self { programs })
     }
@@ -61,6 +74,14 @@ impl Toolchain {
 /// The environment variable that names the full path of a program.
 fn variable(program: &str) -> String {
     format!("PROCTOR_{}", program.to_uppercase().replace('-', "_"))
+}
+
+/// Whether the user gave all programs of a recipe.
+fn is_given(recipe: &recipe::Recipe) -> bool {
+    recipe
+        .builds
+        .iter()
+        .all(|(program, _)| given(program).is_ok_and(|path| path.is_some()))
 }
 
 /// The program as the user gave it: by its own variable, else by the folder of assets.
