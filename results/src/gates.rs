@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Report;
-use crate::verdict::{Disagreement, Ending};
+use crate::facts::{Disagreement, Ending};
+use crate::report::Report;
 
 /// The thresholds. The default demands nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

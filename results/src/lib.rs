@@ -10,13 +10,16 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`model`] | [`Report`], [`Suite`], [`Test`] and their bounds |
+//! | [`model`] | [`Test`], [`Outcome`], [`Counts`], [`Coverage`], [`Warning`] |
+//! | [`report`] | [`Report`] and [`Suite`], and their bounds |
 //! | [`formats`] | [`read`] any report file; the registry of formats |
 //! | [`console`] | [`Console`], the push parser of console output |
 //! | [`merge`] | [`Aggregate`], several files and the console output of one run |
 //! | [`gates`] | [`Gates`], what is demanded beyond green |
+//! | [`facts`] | [`Facts`], what is known of a run and who saw it |
 //! | [`verdict`] | [`judge`], the verdict and why |
 //! | [`summary`] | [`Summary`], the JSON contract |
+//! | [`write`] | report formats out: features `html` and `junit` |
 //!
 //! ```
 //! use proctor_results::{Aggregate, Facts, Summary, Verdict, judge, read};
@@ -32,21 +35,23 @@
 //! ```
 
 pub mod console;
+pub mod facts;
 pub mod formats;
 pub mod gates;
 pub mod merge;
 pub mod model;
+pub mod report;
 pub mod summary;
 mod text;
 pub mod verdict;
+pub mod write;
 
 pub use console::{Console, Framework, Output, Stream};
+pub use facts::{Disagreement, Ending, Fact, Facts, Observer, OutsideReason, Record, StartReason};
 pub use formats::{Format, Kind, Parsed, ReadError, detect, read};
 pub use gates::{Gate, GateFailure, Gates};
 pub use merge::{Aggregate, Merged};
-pub use model::{Counts, Coverage, Outcome, Report, Suite, Test, Unit, Warning, WarningKind};
+pub use model::{Counts, Coverage, Outcome, Test, Unit, Warning, WarningKind};
+pub use report::{Report, Suite};
 pub use summary::Summary;
-pub use verdict::{
-    Disagreement, Ending, Fact, Facts, Judgement, Observer, OutsideReason, Record, StartReason,
-    Verdict, judge,
-};
+pub use verdict::{Judgement, Verdict, judge};

@@ -1,9 +1,10 @@
 //! Several files and the console output of one run put together.
 
 use crate::console::Output;
+use crate::facts::Disagreement;
 use crate::formats::{Format, Parsed, ReadError};
-use crate::model::{Report, Warning, WarningKind};
-use crate::verdict::Disagreement;
+use crate::model::{Warning, WarningKind};
+use crate::report::Report;
 
 /// Collects what is known of the tests of one run.
 ///

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::model::{Coverage, Report, Suite, Warning};
+use crate::model::{Coverage, Warning};
+use crate::report::{Report, Suite};
 use crate::verdict::Verdict;
 
 /// Verdict and report as `proctor results --output json` prints them.

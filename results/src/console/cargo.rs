@@ -1,7 +1,8 @@
 //! `cargo test`: the harness of libtest as it prints for people.
 
 use crate::console::pending::Pending;
-use crate::model::{Counts, MAX_NAME_BYTES, Outcome, Report, Test};
+use crate::model::{Counts, Outcome, Test};
+use crate::report::{MAX_NAME_BYTES, Report};
 use crate::text;
 
 /// The suite of tests whose binary is never named.

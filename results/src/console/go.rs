@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::console::pending::{Pending, explain};
-use crate::model::{Coverage, MAX_NAME_BYTES, Outcome, Report, Test, Unit};
+use crate::model::{Coverage, Outcome, Test, Unit};
+use crate::report::{MAX_NAME_BYTES, Report};
 use crate::text;
 
 /// Tests that run at the same time and are remembered.

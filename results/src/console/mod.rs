@@ -3,7 +3,7 @@
 //! All parsers look at the same lines at once; those that recognise their tool's output say so, and
 //! what they found is put together. They are push parsers: feed chunks as they come, of any size.
 
-use crate::model::Report;
+use crate::report::Report;
 
 mod cargo;
 mod go;

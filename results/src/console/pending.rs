@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{
-    Counts, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_RED_BEYOND, MAX_TESTS, MAX_TEXT_BYTES, Report,
-    Test,
+use crate::model::{Counts, Test};
+use crate::report::{
+    MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_RED_BEYOND, MAX_TESTS, MAX_TEXT_BYTES, Report,
 };
 use crate::text;
 

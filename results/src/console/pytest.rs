@@ -4,7 +4,8 @@
 //! passing tests have no names, and with `-s` the tests' own output stands between ours.
 
 use crate::console::pending::Pending;
-use crate::model::{Counts, Coverage, MAX_NAME_BYTES, Outcome, Report, Test, Unit};
+use crate::model::{Counts, Coverage, Outcome, Test, Unit};
+use crate::report::{MAX_NAME_BYTES, Report};
 use crate::text;
 
 #[derive(Debug, Default)]

@@ -1,7 +1,8 @@
 //! The Test Anything Protocol, versions 12 to 14 (<https://testanything.org>).
 
 use crate::console::pending::explain;
-use crate::model::{Outcome, Report, Test};
+use crate::model::{Outcome, Test};
+use crate::report::Report;
 use crate::text;
 
 /// Subtests within each other that are named.

@@ -12,12 +12,22 @@ use std::ops::ControlFlow;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+mod elements;
+
+use self::elements::{Case, Element, Frame, ResultElement, ResultKind, number, open_case};
 use super::xml::{self, Tame};
-use crate::model::{Counts, MAX_MESSAGE_BYTES, Outcome, Report, Test};
+use crate::model::{Counts, Outcome, Test};
+use crate::report::{MAX_MESSAGE_BYTES, Report};
 use crate::text;
 
 /// Elements within each other before a document is given up.
 const MAX_DEPTH: usize = 64;
+
+/// Properties in which our own writer keeps what `JUnit` has no place for.
+pub(crate) const NOTICE: &str = "proctor.notice";
+pub(crate) const UNREADABLE: &str = "proctor.unreadable";
+/// Followed by the outcome: how many tests of the suite are counted and not named.
+pub(crate) const UNNAMED: &str = "proctor.unnamed.";
 
 /// Reads one `JUnit` file. Errors are those of the input itself; what is wrong with the document
 /// becomes a warning of the report that makes its verdict Incomplete.
@@ -46,59 +56,13 @@ pub(crate) fn read(input: impl Read) -> io::Result<Report> {
             }
         }
     }
-    if reader.get_ref().met_illegal_bytes() {
+    // Of a file given up, how far its bytes were looked at is chance.
+    if reader.get_ref().met_illegal_bytes() && !junit.given_up {
         junit.report.unreadable(
             "The JUnit file has bytes that XML does not allow; they are shown as \u{FFFD}.",
         );
     }
     Ok(junit.finish())
-}
-
-/// Where in the document the parser is.
-#[derive(Debug)]
-enum Element {
-    Suite(Frame),
-    Case(Case),
-    /// A `<failure>` and its kin.
-    Result(ResultElement),
-    /// Anything else; what it holds is left out.
-    Other(String),
-}
-
-/// A `<testsuite>` or `<testsuites>`.
-#[derive(Debug, Default)]
-struct Frame {
-    name: String,
-    claimed_tests: u64,
-    claimed: Counts,
-    /// With all suites inside.
-    seen: Counts,
-}
-
-#[derive(Debug)]
-struct Case {
-    test: Test,
-    status: Option<Outcome>,
-    has_result: bool,
-    todo: bool,
-}
-
-#[derive(Debug)]
-struct ResultElement {
-    kind: ResultKind,
-    message: Option<String>,
-    text: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum ResultKind {
-    Final(Outcome),
-    /// node: known to fail, so the failure beside it is none.
-    Todo,
-    /// Surefire: failed at first, passed in the end.
-    Flaky,
-    /// Surefire: failed again; the final failure stands beside it.
-    Rerun,
 }
 
 #[derive(Debug, Default)]
@@ -174,6 +138,10 @@ impl JUnit {
             "skipped" => result(ResultKind::Final(Outcome::Skipped)),
             "flakyFailure" | "flakyError" => result(ResultKind::Flaky),
             "rerunFailure" | "rerunError" => result(ResultKind::Rerun),
+            "property" => {
+                self.property(start);
+                Element::Other("property".to_owned())
+            }
             other => Element::Other(other.to_owned()),
         }
     }
@@ -202,6 +170,44 @@ impl JUnit {
             self.report.suite_took(&frame.name, seconds);
         }
         frame
+    }
+
+    fn property(&mut self, start: &BytesStart<'_>) {
+        let mut property = (String::new(), String::new());
+        for (name, value) in xml::attributes(start) {
+            match name {
+                "name" => property.0 = xml::unescape(&value),
+                "value" => property.1 = xml::unescape(&value),
+                _ => {}
+            }
+        }
+        let (name, value) = property;
+        match name.as_str() {
+            NOTICE => self.report.notice(value),
+            UNREADABLE => self.report.unreadable(value),
+            _ => {
+                let outcome = name.strip_prefix(UNNAMED).and_then(Outcome::from_name);
+                let Some(outcome) = outcome else { return };
+                let mut counts = Counts::default();
+                *counts.of(outcome) = number(&value);
+                let suite = self.suite_name().to_owned();
+                self.report.push_unnamed(&suite, counts);
+                if let Some(frame) = self.frame() {
+                    frame.seen = frame.seen.plus(counts);
+                }
+            }
+        }
+    }
+
+    /// The innermost open suite.
+    fn frame(&mut self) -> Option<&mut Frame> {
+        self.stack
+            .iter_mut()
+            .rev()
+            .find_map(|element| match element {
+                Element::Suite(frame) => Some(frame),
+                _ => None,
+            })
     }
 
     fn close(&mut self, element: Element) {
@@ -327,15 +333,7 @@ impl JUnit {
         let outcome = test.outcome;
         let suite = self.suite_name().to_owned();
         self.report.push(&suite, test);
-        if let Some(frame) = self
-            .stack
-            .iter_mut()
-            .rev()
-            .find_map(|element| match element {
-                Element::Suite(frame) => Some(frame),
-                _ => None,
-            })
-        {
+        if let Some(frame) = self.frame() {
             frame.seen.add(outcome);
         }
     }
@@ -396,41 +394,4 @@ impl JUnit {
         }
         self.report
     }
-}
-
-fn open_case(start: &BytesStart<'_>) -> Case {
-    let mut test = Test::new("", Outcome::Passed);
-    let mut status = None;
-    for (name, value) in xml::attributes(start) {
-        match name {
-            "name" => test.name = xml::unescape(&value),
-            "classname" => {
-                test.class = Some(xml::unescape(&value)).filter(|class| !class.is_empty());
-            }
-            "time" => test.duration_seconds = text::seconds(&value).unwrap_or_default(),
-            "status" => status = status_outcome(&value),
-            _ => {}
-        }
-    }
-    Case {
-        test,
-        status,
-        has_result: false,
-        todo: false,
-    }
-}
-
-/// What ctest, gtest and others say in `status`, where it is more than that the test ran.
-fn status_outcome(status: &str) -> Option<Outcome> {
-    match status.to_ascii_lowercase().as_str() {
-        "notrun" | "disabled" | "skipped" | "ignored" | "pending" => Some(Outcome::Skipped),
-        "fail" | "failed" | "failure" => Some(Outcome::Failed),
-        "error" => Some(Outcome::Error),
-        _ => None,
-    }
-}
-
-/// A count, `1,024` too; what is none counts as zero.
-fn number(text: &str) -> u64 {
-    text.trim().replace(',', "").parse().unwrap_or_default()
 }

@@ -6,9 +6,9 @@
 use std::io::{self, Read};
 
 use crate::console::{Console, Framework};
-use crate::model::Report;
+use crate::report::Report;
 
-mod junit;
+pub(crate) mod junit;
 mod xml;
 
 /// Bytes looked at to tell the format.

@@ -5,22 +5,19 @@
 //! processing instructions, and replaces bytes XML 1.0 does not allow by U+FFFD, remembering that
 //! there were any. The structure of the document is left as it is.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
 use memchr::{memchr, memchr3, memmem};
-use quick_xml::events::BytesStart;
 
-use crate::text;
+mod values;
+
+pub(super) use values::{attributes, resolve, unescape};
 
 /// Bytes kept of one text, CDATA section or attribute value.
 pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// Bytes of one tag, all attributes together, before the document is given up.
 const MAX_TAG_BYTES: usize = 256 * 1024;
-
-/// `&#x10FFFF;` and some leading zeros.
-const MAX_REFERENCE_BYTES: usize = 16;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -55,6 +52,8 @@ pub(crate) struct Tame<R> {
     declaration: bool,
     ended: bool,
     illegal: bool,
+    /// Found in the middle of a chunk: what stands before it is handed out first.
+    refused: Option<io::Error>,
 }
 
 impl<R: Read> Tame<R> {
@@ -71,6 +70,7 @@ impl<R: Read> Tame<R> {
             declaration: false,
             ended: false,
             illegal: false,
+            refused: None,
         }
     }
 
@@ -83,7 +83,14 @@ impl<R: Read> Tame<R> {
     fn refill(&mut self) -> io::Result<()> {
         self.out.clear();
         self.read = 0;
-        while self.out.is_empty() && !self.ended {
+        while self.out.is_empty() {
+            if let Some(error) = self.refused.take() {
+                self.ended = true;
+                return Err(error);
+            }
+            if self.ended {
+                break;
+            }
             let count = match self.inner.read(&mut self.chunk) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
@@ -92,9 +99,13 @@ impl<R: Read> Tame<R> {
             self.raw
                 .extend_from_slice(self.chunk.get(..count).unwrap_or_default());
             let raw = std::mem::take(&mut self.raw);
-            let rest = self.consume(&raw)?;
-            self.raw = raw;
-            self.raw.drain(..rest);
+            match self.consume(&raw) {
+                Ok(used) => {
+                    self.raw = raw;
+                    self.raw.drain(..used);
+                }
+                Err(error) => self.refused = Some(error),
+            }
         }
         Ok(())
     }
@@ -103,7 +114,8 @@ impl<R: Read> Tame<R> {
     fn consume(&mut self, raw: &[u8]) -> io::Result<usize> {
         let mut at = 0;
         while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-            let used = match self.state {
+            let state = self.state;
+            let used = match state {
                 State::Text => self.text(rest),
                 State::Opening => self.opening(rest),
                 State::Tag => self.tag(rest)?,
@@ -112,7 +124,7 @@ impl<R: Read> Tame<R> {
                 State::Comment => self.until(rest, b"-->", false),
                 State::Instruction => self.until(rest, b"?>", false),
             };
-            if used == 0 {
+            if used == 0 && self.state == state {
                 break;
             }
             at += used;
@@ -340,59 +352,5 @@ fn whole_characters(bytes: &[u8], ended: bool) -> usize {
     bytes.len() - begun
 }
 
-/// The attributes of a tag as written, those that can be read.
-pub(crate) fn attributes<'a>(
-    start: &'a BytesStart<'_>,
-) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
-    let mut attributes = start.attributes();
-    // The first of two attributes of one name would cost a comparison with all others to find.
-    attributes.with_checks(false);
-    attributes
-        .flatten()
-        .map(|attribute| (attribute.key.local_name().into_inner(), attribute.value))
-}
-
-/// The character of a reference (`lt`, `#10`, `#xA`). Characters XML does not allow become U+FFFD.
-/// `None` for an entity XML does not define itself.
-pub(crate) fn resolve(name: &str) -> Option<char> {
-    let code = match name {
-        "lt" => return Some('<'),
-        "gt" => return Some('>'),
-        "amp" => return Some('&'),
-        "apos" => return Some('\''),
-        "quot" => return Some('"'),
-        _ => name.strip_prefix('#')?,
-    };
-    let code = match code.strip_prefix(['x', 'X']) {
-        Some(hex) => u32::from_str_radix(hex, 16),
-        None => code.parse(),
-    };
-    let character = code.ok().and_then(char::from_u32)?;
-    let allowed = !(character.is_ascii() && is_illegal(character as u8));
-    Some(if allowed {
-        character
-    } else {
-        char::REPLACEMENT_CHARACTER
-    })
-}
-
-/// An attribute's value with its references resolved; what is no reference stays as it is.
-pub(crate) fn unescape(raw: &str) -> String {
-    let mut plain = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((before, after)) = rest.split_once('&') {
-        plain.push_str(before);
-        let resolved = text::prefix(after, MAX_REFERENCE_BYTES)
-            .find(';')
-            .and_then(|end| Some((resolve(after.get(..end)?)?, after.get(end + 1..)?)));
-        if let Some((character, behind)) = resolved {
-            plain.push(character);
-            rest = behind;
-        } else {
-            plain.push('&');
-            rest = after;
-        }
-    }
-    plain.push_str(rest);
-    plain
-}
+#[cfg(test)]
+mod tests;
