@@ -21,7 +21,7 @@ pub mod suite;
 pub mod toolchain;
 pub mod wait;
 
-pub use cluster::{Cluster, Namespace, PodSecurity, Setup};
+pub use cluster::{Cluster, Namespace, PodSecurity, RELEASE, SYSTEM_NAMESPACE, Setup};
 pub use image::Image;
 pub use node::HelmVersion;
 pub use suite::Test;

@@ -27,6 +27,8 @@ pub enum Image {
     Server,
     /// `/proctor-sidecar` of this workspace.
     Sidecar,
+    /// The same with a `postStart` hook that takes five seconds.
+    SlowSidecar,
 }
 
 impl Image {
@@ -40,6 +42,7 @@ impl Image {
         Self::Pytest,
         Self::Server,
         Self::Sidecar,
+        Self::SlowSidecar,
     ];
 
     /// The name that a pod asks for. Its tag is not `latest`, so that nothing is pulled.
@@ -50,6 +53,7 @@ impl Image {
             Self::Pytest => "proctor.dev/pytest:dev",
             Self::Server => "proctor.dev/server:dev",
             Self::Sidecar => "proctor.dev/sidecar:dev",
+            Self::SlowSidecar => "proctor.dev/slow-sidecar:dev",
         }
     }
 
@@ -67,6 +71,7 @@ impl Image {
                 &["proctor-webhook", "proctor-collector"],
             ),
             Self::Sidecar => proctor::image(cache, self.name(), "sidecar", &["proctor-sidecar"]),
+            Self::SlowSidecar => proctor::slow_sidecar(cache),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::Image;
 use super::buildah::{Source, archive};
 use crate::cache::{Cache, Key};
 use crate::run;
@@ -39,6 +40,27 @@ pub(super) fn image(cache: &Cache, name: &str, stage: &str, crates: &[&str]) -> 
                 context.join(program.file_name().unwrap_or_default()),
             )?;
         }
+        Ok(())
+    })
+}
+
+const SLOW: &str = include_str!("../../images/slow-sidecar/Dockerfile");
+const SLOW_SCRIPT: &str = include_str!("../../images/slow-sidecar/slow.sh");
+
+/// The sidecar behind a script that holds its hook back.
+pub(super) fn slow_sidecar(cache: &Cache) -> Result<PathBuf> {
+    let program = build(cache, &workspace()?, "proctor-sidecar")?;
+    let content = Key::default().with(SLOW_SCRIPT).with_file(&program)?;
+    let source = Source {
+        name: Image::SlowSidecar.name(),
+        dockerfile: SLOW,
+        target: None,
+        content,
+    };
+    archive(cache, &source, |context| {
+        fs::copy(&program, context.join("proctor-sidecar"))?;
+        fs::copy("/bin/busybox", context.join("busybox"))?;
+        fs::write(context.join("slow.sh"), SLOW_SCRIPT)?;
         Ok(())
     })
 }

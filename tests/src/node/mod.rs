@@ -134,6 +134,16 @@ impl Node {
             .with_context(|| format!("{} could not be loaded.", archive.display()))
     }
 
+    /// Runs `ctr` on the node's containers, for tests that end one; yields what it prints.
+    pub fn ctr(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.enter(&["--net", "--pid", "--mount"])?;
+        command
+            .arg(self.toolchain.program("ctr")?)
+            .arg("--namespace=k8s.io")
+            .args(arguments);
+        run::output(&mut command)
+    }
+
     fn enter(&self, namespaces: &[&str]) -> Result<Command> {
         let mut command = Command::new("nsenter");
         command

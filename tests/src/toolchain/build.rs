@@ -143,22 +143,22 @@ mod tests {
         let recipe = RECIPES[0];
         assert_eq!(entry(&recipe), entry(&recipe));
         assert_ne!(
-            name(&recipe),
-            name(&Recipe {
+            entry(&recipe),
+            entry(&Recipe {
                 version: "v0.0.1",
                 ..recipe
             })
         );
         assert_ne!(
-            name(&recipe),
-            name(&Recipe {
+            entry(&recipe),
+            entry(&Recipe {
                 builds: &[("other", "example.org/other")],
                 ..recipe
             })
         );
         assert_ne!(
-            name(&recipe),
-            name(&Recipe {
+            entry(&recipe),
+            entry(&Recipe {
                 tags: "other",
                 ..recipe
             })

@@ -8,13 +8,15 @@ use proctor_tests::node::HelmVersion;
 use proctor_tests::{PodSecurity, Test};
 
 /// A file of `deploy/examples`.
-pub fn example(path: &str) -> Result<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("deploy").join("examples");
+pub(crate) fn example(path: &str) -> Result<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .with_file_name("deploy")
+        .join("examples");
     fs::read_to_string(folder.join(path)).with_context(|| format!("The example {path} is missing."))
 }
 
 /// A labelled Job that runs a script in busybox and meets `restricted`.
-pub fn job(name: &str, script: &str) -> serde_json::Value {
+pub(crate) fn job(name: &str, script: &str) -> serde_json::Value {
     serde_json::json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -32,49 +34,81 @@ pub fn job(name: &str, script: &str) -> serde_json::Value {
     })
 }
 
-pub fn a_credential_is_refused(test: &Test) -> Result<()> {
+pub(crate) fn a_credential_is_refused(test: &Test) -> Result<()> {
     let namespace = test.namespace(PodSecurity::Restricted)?;
-    let manifest = example("ide-orchestrator/job.yaml")?.replace("intelligence-platform", namespace.name());
+    let manifest =
+        example("ide-orchestrator/job.yaml")?.replace("intelligence-platform", namespace.name());
     let words = namespace.rejects("a Job with JWT_SECRET in plain sight", &manifest)?;
-    for part in ["PRC101", "spec.template.spec.containers[name=test-runner].env[name=JWT_SECRET].value", "secretKeyRef"] {
+    for part in [
+        "PRC101",
+        "spec.template.spec.containers[name=test-runner].env[name=JWT_SECRET].value",
+        "secretKeyRef",
+    ] {
         ensure!(words.contains(part), "{part} is not in:\n{words}");
     }
-    ensure!(!words.contains("test-secret-key"), "the secret is told:\n{words}");
-    ensure!(namespace.get(&["jobs"])?["items"] == serde_json::json!([]), "something was stored");
+    ensure!(
+        !words.contains("test-secret-key"),
+        "the secret is told:\n{words}"
+    );
+    ensure!(
+        namespace.get(&["jobs"])?["items"] == serde_json::json!([]),
+        "something was stored"
+    );
     Ok(())
 }
 
-pub fn localhost_is_refused(test: &Test) -> Result<()> {
+pub(crate) fn localhost_is_refused(test: &Test) -> Result<()> {
     let namespace = test.namespace(PodSecurity::Restricted)?;
     let policy = example("kodosumi/policy.yaml")?.replace("kodosumi", namespace.name());
     namespace.accepts("the policy", &policy)?;
-    let manifest = example("kodosumi/job.yaml")?.replace("namespace: kodosumi", &format!("namespace: {}", namespace.name()));
+    let manifest = example("kodosumi/job.yaml")?.replace(
+        "namespace: kodosumi",
+        &format!("namespace: {}", namespace.name()),
+    );
     // The policy reaches the replicas by a watch, a moment after it is stored.
     let service = format!("redis.{}.svc.cluster.local:6379", namespace.name());
-    proctor_tests::until("the refusal to name the Service", std::time::Duration::from_secs(30), || {
-        let words = namespace.rejects("a Job that reaches for localhost", &manifest)?;
-        ensure!(words.contains("PRC201") && words.contains("env[name=KODO_REDIS_URL].value"), "{words}");
-        ensure!(!words.contains("kodosumi:kodosumi"), "the password is told:\n{words}");
-        ensure!(words.contains(&service), "{service} is not proposed:\n{words}");
-        Ok(Some(()))
-    })?;
-    namespace.cluster().kubectl(&["delete", "clustertestpolicy", namespace.name()]).map(drop)
+    proctor_tests::until(
+        "the refusal to name the Service",
+        std::time::Duration::from_secs(30),
+        || {
+            let words = namespace.rejects("a Job that reaches for localhost", &manifest)?;
+            ensure!(
+                words.contains("PRC201") && words.contains("env[name=KODO_REDIS_URL].value"),
+                "{words}"
+            );
+            ensure!(
+                !words.contains("kodosumi:kodosumi"),
+                "the password is told:\n{words}"
+            );
+            ensure!(
+                words.contains(&service),
+                "{service} is not proposed:\n{words}"
+            );
+            Ok(Some(()))
+        },
+    )?;
+    namespace
+        .cluster()
+        .kubectl(&["delete", "clustertestpolicy", namespace.name()])
+        .map(drop)
 }
 
-pub fn what_is_not_labelled_is_left_alone(test: &Test) -> Result<()> {
+pub(crate) fn what_is_not_labelled_is_left_alone(test: &Test) -> Result<()> {
     let namespace = test.namespace(PodSecurity::Restricted)?;
     let mut manifest = job("ordinary", "true");
     manifest["metadata"]["labels"] = serde_json::json!({});
     manifest["spec"]["suspend"] = true.into();
-    manifest["spec"]["template"]["spec"]["containers"][0]["env"] =
-        serde_json::json!([{ "name": "DB_PASSWORD", "value": "hunter2" }, { "name": "DB_HOST", "value": "localhost" }]);
+    manifest["spec"]["template"]["spec"]["containers"][0]["env"] = serde_json::json!([{ "name": "DB_PASSWORD", "value": "hunter2" }, { "name": "DB_HOST", "value": "localhost" }]);
     namespace.accepts("an ordinary Job", &manifest.to_string())?;
     let stored = namespace.get(&["job", "ordinary"])?;
-    ensure!(stored["spec"]["backoffLimit"] == 6, "a default was changed: {stored}");
+    ensure!(
+        stored["spec"]["backoffLimit"] == 6,
+        "a default was changed: {stored}"
+    );
     Ok(())
 }
 
-pub fn the_same_manifest_twice_changes_nothing(test: &Test) -> Result<()> {
+pub(crate) fn the_same_manifest_twice_changes_nothing(test: &Test) -> Result<()> {
     let namespace = test.namespace(PodSecurity::Restricted)?;
     let version = |name: &str| -> Result<String> {
         let job = namespace.get(&["job", name])?;
@@ -99,10 +133,16 @@ pub fn the_same_manifest_twice_changes_nothing(test: &Test) -> Result<()> {
     namespace.kubectl(&["apply", "--server-side", "-f", file])?;
     ensure!(version("server-side")? == before, "the Job was changed");
 
-    for (helm, name) in [(HelmVersion::V3, "helm-three"), (HelmVersion::V4, "helm-four")] {
+    for (helm, name) in [
+        (HelmVersion::V3, "helm-three"),
+        (HelmVersion::V4, "helm-four"),
+    ] {
         let chart = folder.path().join(name);
         fs::create_dir_all(chart.join("templates"))?;
-        fs::write(chart.join("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.1.0\n"))?;
+        fs::write(
+            chart.join("Chart.yaml"),
+            format!("apiVersion: v2\nname: {name}\nversion: 0.1.0\n"),
+        )?;
         let mut manifest = job(name, "true");
         manifest["spec"]["suspend"] = true.into();
         fs::write(chart.join("templates/job.yaml"), manifest.to_string())?;

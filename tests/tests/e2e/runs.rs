@@ -10,47 +10,66 @@ use serde_json::{Value, json};
 const RUN_DEADLINE: Duration = Duration::from_mins(3);
 
 /// The completed run of a Job, waited for.
-pub fn of_job(cluster: &Cluster, namespace: &str, job: &str) -> Result<Value> {
+pub(crate) fn of_job(cluster: &Cluster, namespace: &str, job: &str) -> Result<Value> {
     let selector = format!("batch.kubernetes.io/job-name={job}");
     completed(cluster, namespace, &["-l", &selector])
 }
 
 /// The one completed run that a selection yields, waited for.
-pub fn completed(cluster: &Cluster, namespace: &str, selection: &[&str]) -> Result<Value> {
+pub(crate) fn completed(cluster: &Cluster, namespace: &str, selection: &[&str]) -> Result<Value> {
     let arguments = [&["testruns", "-n", namespace], selection].concat();
-    until(&format!("a completed run in {namespace}"), RUN_DEADLINE, || {
-        let list = cluster.get(&arguments)?;
-        let items = list["items"].as_array().context("a list")?;
-        let Some(run) = items.first() else {
-            bail!("there is no run yet");
-        };
-        if condition(run, "Completed").is_none() {
-            bail!("the run is not completed: {}", run["status"]);
-        }
-        Ok(Some(run.clone()))
-    })
+    until(
+        &format!("a completed run in {namespace}"),
+        RUN_DEADLINE,
+        || {
+            let list = cluster.get(&arguments)?;
+            let items = list["items"].as_array().context("a list")?;
+            let Some(run) = items.first() else {
+                bail!("there is no run yet");
+            };
+            if condition(run, "Completed").is_none() {
+                bail!("the run is not completed: {}", run["status"]);
+            }
+            Ok(Some(run.clone()))
+        },
+    )
 }
 
 /// The status of a condition, where it is set.
-pub fn condition<'a>(run: &'a Value, kind: &str) -> Option<&'a str> {
+pub(crate) fn condition<'a>(run: &'a Value, kind: &str) -> Option<&'a str> {
     let conditions = run["status"]["conditions"].as_array()?;
-    conditions.iter().find(|condition| condition["type"] == kind)?["status"].as_str()
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == kind)?["status"]
+        .as_str()
 }
 
 /// `[tests, passed, failed, errors, skipped]`
-pub fn counts(run: &Value) -> [i64; 5] {
+pub(crate) fn counts(run: &Value) -> [i64; 5] {
     ["tests", "passed", "failed", "errors", "skipped"]
         .map(|name| run["status"]["counts"][name].as_i64().unwrap_or(-1))
 }
 
 /// Reads a file of a run from the collector, as a service account of the namespace that may read TestRuns.
-pub fn artifact(cluster: &Cluster, namespace: &str, run: &Value, path: &str) -> Result<String> {
+pub(crate) fn artifact(
+    cluster: &Cluster,
+    namespace: &str,
+    run: &Value,
+    path: &str,
+) -> Result<String> {
     let name = run["metadata"]["name"].as_str().context("a name")?;
     let address = format!(
         "https://proctor-collector.{SYSTEM_NAMESPACE}.svc:8443/v1/namespaces/{namespace}/runs/{name}/{path}"
     );
-    let bundle = cluster.get(&["configmap", "proctor-collector-bundle", "-n", SYSTEM_NAMESPACE])?;
-    let authority = bundle["data"]["ca.crt"].as_str().context("the collector's bundle")?;
+    let bundle = cluster.get(&[
+        "configmap",
+        "proctor-collector-bundle",
+        "-n",
+        SYSTEM_NAMESPACE,
+    ])?;
+    let authority = bundle["data"]["ca.crt"]
+        .as_str()
+        .context("the collector's bundle")?;
     let pod = format!("reader-{:x}", fingerprint(&address));
     cluster.apply(&reader(namespace, &pod, &address, authority).to_string())?;
     let phase = until("the reader to end", RUN_DEADLINE, || {
@@ -109,6 +128,7 @@ sys.stdout.buffer.write(urllib.request.urlopen(request, context=context, timeout
 
 /// A short name for a text; collisions within a test would only be confusing.
 fn fingerprint(text: &str) -> u32 {
-    text.bytes()
-        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
