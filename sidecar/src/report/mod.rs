@@ -73,9 +73,7 @@ pub struct ReportOptions {
 
 /// Reports until SIGTERM and what is left then. Fails at nothing: the tests would suffer for it.
 pub fn run(options: &ReportOptions) {
-    if let Err(error) = install::run(&options.root) {
-        say(&describe(&error));
-    }
+    // First of all: the kernel drops a SIGTERM to the first process of a container that is not ready.
     let signals = match Signals::take() {
         Ok(signals) => signals,
         Err(error) => {
@@ -84,6 +82,9 @@ pub fn run(options: &ReportOptions) {
             ));
         }
     };
+    if let Err(error) = install::run(&options.root) {
+        say(&describe(&error));
+    }
     let mut life = Life::new(signals, Duration::from_secs(options.grace_seconds));
     match Collector::new(options) {
         Ok(collector) => upload(
