@@ -1,0 +1,46 @@
+//! What a pod is given at its creation.
+
+use super::annotations;
+use super::containers::{TEST_CONTAINERS, test_containers};
+use super::edit::{At, Edit};
+use super::{dns, environment, reporter, resources};
+use crate::merge::Effective;
+use crate::platform::Platform;
+use crate::view::Object;
+
+pub(super) fn supply(object: &Object<'_>, platform: &Platform, effective: &Effective<'_>) -> Edit {
+    let mut edit = Edit::default();
+    let pod = object.pod();
+    let Some(spec) = pod.spec else {
+        return edit;
+    };
+    let at = At::new(&["spec"]);
+    let tests = test_containers(pod);
+    if tests.is_empty() {
+        edit.warn(format!(
+            "no container looks like the test; name it in the annotation {TEST_CONTAINERS}"
+        ));
+    }
+    let reporting = reporter::plan(pod, &tests, platform, effective, &mut edit);
+    for (index, container) in &tests {
+        let at = at.field("containers").field(*index);
+        let mut mounts = Vec::new();
+        let mut instruments = Vec::new();
+        if let Some(reporting) = &reporting {
+            reporting.wrap(container, &at, &mut edit);
+            mounts = reporting.mounts(container);
+            instruments = reporting.instruments(container, effective);
+        }
+        environment::supply(container, instruments, &at, effective, &mut edit);
+        resources::supply(container, &at, effective, &mut edit);
+        let list = at.field("volumeMounts");
+        let present = container.volume_mounts.is_present();
+        edit.insert(&list, present, container.volume_mounts.len(), mounts);
+    }
+    dns::supply(spec, &at, effective, &mut edit);
+    if let Some(reporting) = &reporting {
+        reporting.inject(spec, &at, &mut edit);
+    }
+    annotations::supply(pod, effective, &mut edit);
+    edit
+}
