@@ -82,6 +82,7 @@ pub struct Report {
     suites: Vec<Suite>,
     by_name: BTreeMap<String, usize>,
     kept: usize,
+    tests_left_out: bool,
     text_left_out: bool,
     text_bytes: usize,
     counts: Counts,
@@ -152,7 +153,8 @@ impl Report {
             self.kept += 1;
             text::truncate(&mut test.name, MAX_NAME_BYTES);
             self.bound_text(&mut test);
-        } else {
+        } else if !self.tests_left_out {
+            self.tests_left_out = true;
             self.notice(format!(
                 "The report names the first {MAX_TESTS} tests (and up to {MAX_RED_BEYOND} more that \
                  failed); further ones are only counted."
@@ -309,6 +311,7 @@ impl Report {
         if let Some(class) = &mut test.class {
             text::truncate(class, MAX_NAME_BYTES);
         }
+        let mut left_out = false;
         for part in [&mut test.message, &mut test.details] {
             let Some(content) = part else { continue };
             text::truncate(content, MAX_MESSAGE_BYTES);
@@ -316,12 +319,13 @@ impl Report {
                 *part = None;
             } else if self.text_bytes + content.len() > MAX_TEXT_BYTES {
                 *part = None;
-                self.text_left_out = true;
+                left_out = true;
             } else {
                 self.text_bytes += content.len();
             }
         }
-        if self.text_left_out {
+        if left_out && !self.text_left_out {
+            self.text_left_out = true;
             self.notice(format!(
                 "The messages of this report exceed {MAX_TEXT_BYTES} bytes; further ones are left out."
             ));
