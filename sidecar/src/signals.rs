@@ -38,16 +38,9 @@ impl Signals {
         Ok(Self { waiting, before })
     }
 
-    /// Does something, such as starting a child that inherits it, under the mask there was before.
-    ///
-    /// A signal that comes meanwhile does what it would do to any program that has just started:
-    /// it ends this process, or is ignored where it is the first of a container.
-    pub(crate) fn released<T>(&self, action: impl FnOnce() -> T) -> T {
-        // Setting a mask fails only for an unknown way to set it.
-        let _ = self.before.thread_set_mask();
-        let result = action();
-        let _ = SigSet::all().thread_set_mask();
-        result
+    /// The mask there was before, for a child.
+    pub(crate) fn before(&self) -> &SigSet {
+        &self.before
     }
 
     /// The next one that has come in.
@@ -98,8 +91,11 @@ pub(crate) fn die_by(number: i32) {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let mut only = SigSet::empty();
     only.add(signal);
-    if raise(signal).is_ok() {
-        let _ = only.thread_unblock();
+    let _ = only.thread_unblock();
+    // A handler of the Rust runtime for stack overflows takes the first SIGSEGV or SIGBUS, and
+    // restores the default for the next.
+    for _ in 0..2 {
+        let _ = raise(signal);
     }
 }
 

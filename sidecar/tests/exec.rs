@@ -62,7 +62,7 @@ fn a_signal_that_ends_the_command_ends_the_wrapper() {
 #[test]
 fn signals_reach_the_command() {
     let volume = Volume::new();
-    for signal in [
+    let signals = [
         Signal::SIGHUP,
         Signal::SIGINT,
         Signal::SIGQUIT,
@@ -75,16 +75,17 @@ fn signals_reach_the_command() {
         Signal::SIGURG,
         Signal::SIGPIPE,
         Signal::SIGTSTP,
-    ] {
+    ];
+    for (attempt, signal) in (0..).zip(signals) {
         let number = signal as i32;
         // Twice, so that it is seen to arrive exactly once each time.
         let script = format!("trap 'echo got' {number}; echo ready; read a; read b; echo $a $b");
         let mut exec = Running::piped(volume.exec(&script).stdin(Stdio::piped()));
-        let attempt = signal_attempt(&volume);
         until("the trap is set", || {
             volume.log(attempt).ends_with(b"ready\n")
         });
         exec.signal(signal);
+        until("it arrives", || text(&volume.log(attempt)).contains("got"));
         // `read` is interrupted by it, so one line goes to each of what is left.
         exec.child()
             .stdin
@@ -100,18 +101,6 @@ fn signals_reach_the_command() {
         );
         assert!(output.status.success(), "{signal}: {output:?}");
     }
-}
-
-fn signal_attempt(volume: &Volume) -> u64 {
-    until("the spool is there", || {
-        !names(&volume.join("spool/main")).is_empty()
-    });
-    let attempts = names(&volume.join("spool/main"));
-    attempts
-        .iter()
-        .map(|name| name.parse::<u64>().unwrap())
-        .max()
-        .unwrap()
 }
 
 #[test]
@@ -235,29 +224,27 @@ fn when_there_is_room_again_recording_goes_on_behind_the_gap() {
         .write_all(b"behind\n")
         .unwrap();
     assert!(exec.output().status.success());
-    let segments = names(&dir);
-    let last = std::fs::read(dir.join(segments.last().unwrap())).unwrap();
-    let last = text(&last);
-    assert!(
-        last.ends_with("the spool was full]\nbehind\n"),
-        "{}",
-        &last[last.len().saturating_sub(200)..]
+    let log: Vec<u8> = names(&dir)
+        .iter()
+        .flat_map(|name| std::fs::read(dir.join(name)).unwrap())
+        .collect();
+    let log = text(&log[log.len() - 1024 * 1024..]);
+    assert!(log.ends_with("behind\n"));
+    assert_eq!(
+        log.matches("bytes of output were not recorded: the spool was full]\n")
+            .count(),
+        1
     );
 }
 
 #[test]
 fn what_the_command_leaves_behind_is_not_waited_for() {
     let volume = Volume::new();
-    let exec = Running::piped(&mut volume.exec("sleep 1000 & echo $!; exit 4"));
-    let output = Running::output(exec_without_stdout_wait(exec));
+    // The orphan holds the wrapper's pipes, not those of this test.
+    let output = Running::piped(&mut volume.exec("sleep 1000 & echo $!; exit 4")).output();
     assert_eq!(output.status.code(), Some(4));
     let orphan = text(&volume.log(0)).trim().parse().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(orphan), Signal::SIGKILL).unwrap();
-}
-
-/// The orphan holds our pipes, not those of the test: the wrapper alone had them.
-fn exec_without_stdout_wait(exec: Running) -> Running {
-    exec
 }
 
 #[test]

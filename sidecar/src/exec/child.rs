@@ -3,12 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use nix::sys::signal::Signal as Name;
+use nix::sys::signal::{SigSet, Signal as Name};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use rustix::stdio::{stderr, stdout};
 
+use super::spawn::{Spawned, spawn};
 use super::stream::Stream;
 use crate::signals::{Received, stop};
 
@@ -61,8 +62,11 @@ impl Child {
     ///
     /// It shares our stdin, process group and session, so that a terminal's signals, job control and
     /// `kill 0` in a script reach what they would reach without us.
-    pub(super) fn start(command: &[OsString]) -> Result<(Self, Stream, Stream), NotStarted> {
-        spawn(command).map_err(|error| {
+    pub(super) fn start(
+        command: &[OsString],
+        mask: &SigSet,
+    ) -> Result<(Self, Stream, Stream), NotStarted> {
+        begin(command, mask).map_err(|error| {
             let (code, reason) = match error.kind() {
                 io::ErrorKind::NotFound => (
                     NOT_FOUND,
@@ -122,37 +126,30 @@ impl Child {
     }
 }
 
-fn spawn(command: &[OsString]) -> io::Result<(Child, Stream, Stream)> {
-    let mut child = prepare(command)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    match (pid, child.stdout.take(), child.stderr.take()) {
-        (Some(pid), Some(out), Some(err)) => Ok((
-            Child(pid),
-            Stream::new(out.into(), stdout())?,
-            Stream::new(err.into(), stderr())?,
-        )),
-        _ => Err(io::Error::other("the system gave no pipes")),
-    }
+fn begin(command: &[OsString], mask: &SigSet) -> io::Result<(Child, Stream, Stream)> {
+    let Spawned {
+        pid,
+        stdout: out,
+        stderr: err,
+    } = spawn(command, mask)?;
+    Ok((
+        Child(pid),
+        Stream::new(out.into(), stdout())?,
+        Stream::new(err.into(), stderr())?,
+    ))
 }
 
 /// Runs the command in place of ourselves: unwrapped, where wrapping is not possible.
 pub(super) fn replace(command: &[OsString]) -> Ended {
-    let error = prepare(command).exec();
+    let (program, args) = command
+        .split_first()
+        .map_or((OsStr::new(""), &[][..]), |(program, args)| {
+            (program.as_os_str(), args)
+        });
+    let error = Command::new(program).args(args).exec();
     Ended::NotStarted(if error.kind() == io::ErrorKind::NotFound {
         NOT_FOUND
     } else {
         NOT_EXECUTABLE
     })
-}
-
-fn prepare(command: &[OsString]) -> Command {
-    let (program, args) = command
-        .split_first()
-        .map_or((OsStr::new(""), &[][..]), |(program, args)| (program, args));
-    let mut prepared = Command::new(program);
-    prepared.args(args);
-    prepared
 }

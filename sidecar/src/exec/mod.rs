@@ -15,6 +15,7 @@ mod memory;
 mod outcome;
 mod pattern;
 mod recording;
+mod spawn;
 mod stream;
 
 use std::ffi::OsString;
@@ -120,10 +121,7 @@ impl<'a> Run<'a> {
     }
 
     fn complete(mut self) -> Ended {
-        let ended = match self
-            .signals
-            .released(|| Child::start(&self.options.command))
-        {
+        let ended = match Child::start(&self.options.command, self.signals.before()) {
             Ok((child, out, err)) => self.follow(&child, out, err),
             Err(NotStarted { line, ended }) => {
                 match &mut self.observer.recording {

@@ -55,7 +55,13 @@ impl LogWriter {
     /// Appends output, or counts it as dropped.
     pub fn append(&mut self, output: &[u8]) {
         let length = output.len() as u64;
-        if self.waiting(length).saturating_add(length) > self.cap || self.close_gap().is_err() {
+        // After a gap there is room again when a whole segment is: a gap is one line, not many.
+        let needed = if self.gap > 0 {
+            length.max(SEGMENT_BYTES)
+        } else {
+            length
+        };
+        if self.waiting(needed).saturating_add(needed) > self.cap || self.close_gap().is_err() {
             self.drop_bytes(length);
             return;
         }
