@@ -1,0 +1,23 @@
+//! A cluster as the source of what the webhook needs: policies, namespaces and Services by watching, the authority by a shared Secret,
+//! and the place where the API server learns what to trust.
+//!
+//! | right needed | on |
+//! |---|---|
+//! | list, watch | `clustertestpolicies`, `testpolicies`, `namespaces`, `services` |
+//! | get, list, watch, patch | the mutating and the validating webhook configuration of the name given |
+//! | get, list, watch | the ConfigMap `proctor-collector-bundle` in the own namespace |
+//! | create; get, update | Secrets in the own namespace; the one named `proctor-webhook-ca` |
+
+mod authority;
+mod configurations;
+mod keeper;
+mod probe;
+mod watches;
+
+pub(crate) use authority::AuthorityStore;
+pub(crate) use configurations::Configurations;
+pub(crate) use keeper::Keeper;
+pub(crate) use watches::{Watches, wake_on_change};
+
+/// Under this name the webhook writes what is to be trusted, and nothing else, into configurations that Helm owns.
+const FIELD_MANAGER: &str = "proctor-webhook-ca";
