@@ -34,8 +34,8 @@ pub struct Args {
     pub index: Option<PathBuf>,
 
     /// How long to wait for the last bytes of an ended pod whose reporter said neither that it is done nor that it ended.
-    #[arg(long, env = "PROCTOR_FINALIZE_GRACE_SECONDS", default_value_t = crate::limits::FINALIZE_GRACE.as_secs(), value_name = "SECONDS")]
-    pub finalize_grace_seconds: u64,
+    #[arg(long, env = "PROCTOR_FINALIZE_GRACE_SECONDS", default_value_t = crate::limits::FINALIZE_GRACE_SECONDS, value_name = "SECONDS")]
+    pub finalize_grace_seconds: u32,
 
     /// The form of the log on standard error.
     #[arg(long, env = "PROCTOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -74,6 +74,10 @@ pub struct Args {
     /// With --standalone: where to write the authority's certificate (PEM) once the collector listens.
     #[arg(long, requires = "standalone", value_name = "FILE")]
     pub ca_out: Option<PathBuf>,
+
+    /// With --standalone: where to write the address (host:port) once the collector listens; for a --listen with port 0.
+    #[arg(long, requires = "standalone", value_name = "FILE")]
+    pub address_out: Option<PathBuf>,
 }
 
 /// The form of the log.

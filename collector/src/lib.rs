@@ -27,10 +27,12 @@ pub mod index;
 pub mod limits;
 pub mod metrics;
 pub mod names;
+mod process;
 pub mod runs;
 pub mod server;
 pub mod store;
 pub mod uploads;
 
 pub use args::{Args, LogFormat};
-pub use collector::{Collector, StartError, run};
+pub use collector::{Collector, StartError};
+pub use process::run;

@@ -36,7 +36,7 @@ pub const MAX_CONNECTIONS: usize = 1024;
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for the whole of a request, its body included.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a client that is turned away is told to wait.
 pub const RETRY_AFTER_SECONDS: u64 = 2;
@@ -57,4 +57,4 @@ pub const MAX_STATUS_MESSAGE_BYTES: usize = 1024;
 pub const MAX_STATUS_FILES: usize = 50;
 
 /// How long an ended pod's last bytes may take where its reporter said neither that it is done nor that it ended.
-pub const FINALIZE_GRACE: Duration = Duration::from_secs(30);
+pub const FINALIZE_GRACE_SECONDS: u32 = 30;

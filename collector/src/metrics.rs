@@ -58,7 +58,7 @@ impl Metrics {
             .inc();
     }
 
-    /// The counters in the text format of OpenMetrics.
+    /// The counters in the text format of `OpenMetrics`.
     pub fn render(&self) -> Result<String, std::fmt::Error> {
         let mut all = Registry::with_prefix("proctor_collector");
         all.register(

@@ -100,7 +100,7 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         match &self {
             Self::Upload(UploadError::Offset { offset, complete }) => {
-                position(headers, *offset, *complete)
+                position(headers, *offset, *complete);
             }
             Self::Unauthenticated(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

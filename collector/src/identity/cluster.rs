@@ -1,4 +1,4 @@
-//! Identity by the API server's word: TokenReview says whose a token is, SubjectAccessReview what they may.
+//! Identity by the API server's word: TokenReview says whose a token is, `SubjectAccessReview` what they may.
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Index, IndexError, signed, unsigned};
 use crate::names::DnsName;
+use crate::runs::seen::Seen;
 use crate::store::Folder;
 
 /// A run seen for the first time.
@@ -146,9 +147,11 @@ impl Index {
         Ok(())
     }
 
-    /// Writes down what the cluster told.
-    pub async fn set_seen(&self, uid: &str, seen: &str) -> Result<(), IndexError> {
-        let query = sqlx::query("UPDATE runs SET seen = ? WHERE uid = ?")
+    /// Writes down what the cluster told; once a run is closing that changes no more.
+    pub async fn set_seen(&self, uid: &str, seen: &Seen) -> Result<(), IndexError> {
+        let seen =
+            serde_json::to_string(seen).map_err(|error| IndexError::Row(error.to_string()))?;
+        let query = sqlx::query("UPDATE runs SET seen = ? WHERE uid = ? AND state = 'open'")
             .bind(seen)
             .bind(uid);
         query

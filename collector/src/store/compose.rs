@@ -34,49 +34,23 @@ impl Store {
         })
     }
 
-    /// Hands the `length` acknowledged bytes of a stream to `each`, part by part in their order. What lies beyond was never
-    /// acknowledged and is left out.
-    pub async fn read_parts<F>(
+    /// The `length` acknowledged bytes of a stream, part by part in their order. What lies beyond was never acknowledged and is left
+    /// out.
+    pub async fn read_parts(
         &self,
         folder: &Folder,
         stream: &StreamId,
         length: u64,
-        mut each: F,
-    ) -> Result<(), StoreError>
-    where
-        F: AsyncFnMut(Bytes) -> Result<(), StoreError>,
-    {
-        let missing = |found| StoreError::PartsMissing {
-            folder: folder.path(),
-            stream: stream.to_string(),
-            found,
-            expected: length,
-        };
-        let mut position = 0;
-        for (offset, key) in self.parts(folder, stream).await? {
-            if offset >= length {
-                break;
-            }
-            if offset != position {
-                return Err(missing(position));
-            }
-            let part = self
-                .objects
-                .get(&key)
-                .await
-                .map_err(StoreError::object("read", &key))?;
-            let content = part
-                .bytes()
-                .await
-                .map_err(StoreError::object("read", &key))?;
-            position += content.len() as u64;
-            each(content).await?;
-        }
-        if position == length {
-            Ok(())
-        } else {
-            Err(missing(position))
-        }
+    ) -> Result<Parts, StoreError> {
+        let keys = self.parts(folder, stream).await?.into_iter();
+        let whose = (folder.path(), stream.to_string());
+        Ok(Parts {
+            store: self.clone(),
+            whose,
+            keys,
+            position: 0,
+            length,
+        })
     }
 
     async fn parts(
@@ -101,7 +75,66 @@ impl Store {
     }
 }
 
+/// The parts of a stream, to be read one after the other.
+pub struct Parts {
+    store: Store,
+    whose: (String, String),
+    keys: std::vec::IntoIter<(u64, Path)>,
+    position: u64,
+    length: u64,
+}
+
+impl Parts {
+    /// The next part; none when all acknowledged bytes have been read.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        if self.position == self.length {
+            return Ok(None);
+        }
+        let Some((_, key)) = self
+            .keys
+            .next()
+            .filter(|(offset, _)| *offset == self.position)
+        else {
+            return Err(self.missing());
+        };
+        let part = self
+            .store
+            .objects
+            .get(&key)
+            .await
+            .map_err(StoreError::object("read", &key))?;
+        let content = part
+            .bytes()
+            .await
+            .map_err(StoreError::object("read", &key))?;
+        self.position += content.len() as u64;
+        if content.is_empty() || self.position > self.length {
+            Err(self.missing())
+        } else {
+            Ok(Some(content))
+        }
+    }
+
+    fn missing(&self) -> StoreError {
+        let (folder, stream) = self.whose.clone();
+        StoreError::PartsMissing {
+            folder,
+            stream,
+            found: self.position,
+            expected: self.length,
+        }
+    }
+}
+
 impl Composed {
+    /// Appends all of it.
+    pub async fn append(&mut self, parts: &mut Parts) -> Result<(), StoreError> {
+        while let Some(part) = parts.next().await? {
+            self.write(part).await?;
+        }
+        Ok(())
+    }
+
     /// Appends.
     pub async fn write(&mut self, content: Bytes) -> Result<(), StoreError> {
         self.bytes += content.len() as u64;
@@ -154,8 +187,8 @@ mod tests {
                 .unwrap();
         }
         let mut whole = store.compose(&folder(), "build-log.txt").unwrap();
-        store
-            .read_parts(&folder(), &log, 8, async |part| whole.write(part).await)
+        whole
+            .append(&mut store.read_parts(&folder(), &log, 8).await.unwrap())
             .await
             .unwrap();
         whole.finish().await.unwrap();
@@ -170,7 +203,12 @@ mod tests {
 
         store.delete_parts(&folder()).await.unwrap();
         assert!(!dir.path().join("team/run/.parts").exists());
-        let gone = store.read_parts(&folder(), &log, 8, async |_| Ok(())).await;
+        let gone = store
+            .read_parts(&folder(), &log, 8)
+            .await
+            .unwrap()
+            .next()
+            .await;
         assert!(matches!(
             gone,
             Err(StoreError::PartsMissing {

@@ -17,7 +17,7 @@ use object_store::path::Path;
 use object_store::{GetResult, ObjectStore, ObjectStoreExt};
 use thiserror::Error;
 
-pub use compose::Composed;
+pub use compose::{Composed, Parts};
 pub use key::Folder;
 
 use crate::names::StreamId;
