@@ -1,28 +1,108 @@
 //! What is wrong with an object.
+//!
+//! `strings` shows every string with its place; `rules` says what is wrong with it, with the help of the readers of names, URLs, hosts,
+//! tokens and shell scripts beside it. Modes and exceptions come last.
+
+mod hit;
+mod hygiene;
+mod literal;
+mod loopback;
+mod names;
+mod rules;
+mod secrets;
+mod served;
+mod shell;
+mod strings;
+mod targets;
+mod tokens;
+mod url;
+mod wayout;
+
+use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use proctor_api::Mode;
 
 use crate::context::Context;
 use crate::finding::Finding;
 use crate::merge::Effective;
 use crate::platform::Platform;
-use crate::view::Object;
+use crate::view::{Kind, Object};
+use hit::Hit;
+use rules::Rules;
 
 /// Everything that looks for something, built once.
 #[derive(Debug)]
-pub(crate) struct Detector {}
+pub(crate) struct Detector {
+    /// What token formats begin with.
+    tokens: AhoCorasick,
+    prefixes: Vec<&'static str>,
+    host_machines: AhoCorasick,
+}
 
 impl Detector {
-    pub(crate) fn new() -> Result<Self, std::io::Error> {
-        Ok(Self {})
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        let prefixes: Vec<&str> = tokens::prefixes().collect();
+        Ok(Self {
+            tokens: AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&prefixes)?,
+            prefixes,
+            host_machines: AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(loopback::HOST_MACHINES)?,
+        })
     }
 
     pub(crate) fn review(
         &self,
-        _object: &Object<'_>,
-        _old: Option<&Object<'_>>,
-        _context: &Context<'_>,
-        _platform: &Platform,
-        _effective: &Effective<'_>,
+        object: &Object<'_>,
+        old: Option<&Object<'_>>,
+        context: &Context<'_>,
+        platform: &Platform,
+        effective: &Effective<'_>,
     ) -> Vec<Finding> {
-        Vec::new()
+        let mut hits = self.hits(object, context, platform, effective);
+        if let Some(old) = old {
+            let before = self.hits(old, context, platform, effective);
+            hits.retain(|hit| !before.iter().any(|known| known.same_as(hit)));
+        }
+        hygiene::of_label(object, old, platform, &mut hits);
+        let findings = hits.into_iter().filter_map(|hit| {
+            let names: Vec<&str> = hit
+                .name
+                .as_deref()
+                .into_iter()
+                .chain([object.name()])
+                .collect();
+            let mode = effective.mode(hit.code, context.namespace, &names, context.now);
+            let mode = mode.min(platform.mode);
+            (mode != Mode::Off).then(|| Finding {
+                code: hit.code.code,
+                rule: hit.code.rule,
+                mode,
+                path: hit.path,
+                message: hit.message,
+                suggestion: hit.suggestion,
+                docs: hit.code.docs(),
+            })
+        });
+        findings.collect()
+    }
+
+    fn hits(
+        &self,
+        object: &Object<'_>,
+        context: &Context<'_>,
+        platform: &Platform,
+        effective: &Effective<'_>,
+    ) -> Vec<Hit> {
+        let mut rules = Rules::new(self, object, context, platform, effective);
+        strings::each(object, &mut |subject| rules.judge(&subject));
+        let mut hits = rules.into_hits();
+        if object.kind() != Kind::Pod {
+            hygiene::of_job(object, &mut hits);
+        }
+        hygiene::of_reporter(object, platform, effective, &mut hits);
+        hits
     }
 }

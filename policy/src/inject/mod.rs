@@ -17,7 +17,6 @@ use crate::merge::Effective;
 use crate::platform::Platform;
 use crate::view::{Kind, Object};
 
-pub(crate) use edit::Edit;
 pub(crate) use reporter::{EXEC, REPORTER, differs as reporter_differs};
 
 /// What an object is given.

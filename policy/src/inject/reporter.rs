@@ -117,14 +117,14 @@ fn has_reporter(spec: &PodSpec<'_>) -> bool {
 }
 
 fn taken(spec: &PodSpec<'_>) -> bool {
-    let by_name = spec.all_containers().any(|(_, one)| &*one.name == REPORTER);
+    let by_name = spec.all_containers().any(|one| &*one.name == REPORTER);
     let by_volume = spec
         .volumes
         .iter()
         .any(|one| [VOLUME, TOKEN_VOLUME].contains(&&*one.name));
     let by_path = spec
         .all_containers()
-        .flat_map(|(_, one)| one.volume_mounts.iter())
+        .flat_map(|one| one.volume_mounts.iter())
         .any(|mount| mount.mount_path.trim_end_matches('/') == ROOT);
     by_name || by_volume || by_path
 }

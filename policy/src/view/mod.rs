@@ -7,6 +7,6 @@ mod pod;
 
 pub(crate) use lenient::{List, Map, Text};
 pub(crate) use metadata::Metadata;
-pub(crate) use object::{JobSpec, Pod};
+pub(crate) use object::Pod;
 pub use object::{Kind, Object, ObjectError};
 pub(crate) use pod::{Container, ContainerList, EnvVar, Handler, Named, PodSpec};

@@ -238,6 +238,10 @@ impl<'a> Object<'a> {
         &self.metadata.namespace
     }
 
+    pub(crate) fn metadata(&self) -> &Metadata<'a> {
+        &self.metadata
+    }
+
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.get(key).map(Text::as_ref)
     }

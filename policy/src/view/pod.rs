@@ -50,16 +50,24 @@ impl ContainerList {
 }
 
 impl<'a> PodSpec<'a> {
+    /// Every container of every kind, with its index in its list.
+    pub(crate) fn indexed_containers(
+        &self,
+    ) -> impl Iterator<Item = (ContainerList, usize, &Container<'a>)> {
+        let lists = [
+            (ContainerList::Init, &self.init_containers),
+            (ContainerList::Main, &self.containers),
+            (ContainerList::Ephemeral, &self.ephemeral_containers),
+        ];
+        lists.into_iter().flat_map(|(list, containers)| {
+            let containers = containers.iter().enumerate();
+            containers.map(move |(index, container)| (list, index, container))
+        })
+    }
+
     /// Every container of every kind.
-    pub(crate) fn all_containers(&self) -> impl Iterator<Item = (ContainerList, &Container<'a>)> {
-        let init = self
-            .init_containers
-            .iter()
-            .map(|c| (ContainerList::Init, c));
-        let main = self.containers.iter().map(|c| (ContainerList::Main, c));
-        let ephemeral = self.ephemeral_containers.iter();
-        init.chain(main)
-            .chain(ephemeral.map(|c| (ContainerList::Ephemeral, c)))
+    pub(crate) fn all_containers(&self) -> impl Iterator<Item = &Container<'a>> {
+        self.indexed_containers().map(|(_, _, container)| container)
     }
 }
 

@@ -1,0 +1,107 @@
+//! Jobs whose settings mask failures, and labels that keep a pod from being a test.
+
+use super::hit::{Hit, fingerprint};
+use crate::finding::{self, Code};
+use crate::inject::reporter_differs;
+use crate::merge::Effective;
+use crate::platform::Platform;
+use crate::view::{Kind, Object};
+
+/// What is wrong with the Job around the pod.
+pub(crate) fn of_job(object: &Object<'_>, hits: &mut Vec<Hit>) {
+    let (Some(job), Some(path)) = (object.job(), object.kind().job_path()) else {
+        return;
+    };
+    let path = path.join(".");
+    let mut hit = |code: &'static Code, path: String, what: String, message: String| {
+        hits.push(plain(code, path, &what, message));
+    };
+    if let Some(limit) = job.backoff_limit.filter(|limit| *limit > 0) {
+        let message =
+            format!("backoffLimit is {limit}: a test that fails and then passes ends green");
+        hit(
+            &finding::RETRIES,
+            format!("{path}.backoffLimit"),
+            limit.to_string(),
+            message,
+        );
+    }
+    let spec = object.pod().spec;
+    if let Some(spec) = spec.filter(|spec| &*spec.restart_policy == "OnFailure") {
+        let at = format!("{}.spec.restartPolicy", object.kind().pod_path().join("."));
+        let message =
+            "restartPolicy is OnFailure: a failed test is started again over its own leftovers";
+        hit(
+            &finding::RESTART_POLICY,
+            at,
+            spec.restart_policy.to_string(),
+            message.to_owned(),
+        );
+    }
+    let of_pod = spec.and_then(|spec| spec.active_deadline_seconds);
+    if job.active_deadline_seconds.or(of_pod).is_none() {
+        let message = "nothing ends a test that hangs".to_owned();
+        hit(
+            &finding::NO_DEADLINE,
+            format!("{path}.activeDeadlineSeconds"),
+            String::new(),
+            message,
+        );
+    }
+}
+
+/// What keeps the pods from being test pods.
+pub(crate) fn of_label(
+    object: &Object<'_>,
+    old: Option<&Object<'_>>,
+    platform: &Platform,
+    hits: &mut Vec<Hit>,
+) {
+    let label = &platform.label;
+    let pod = object.pod();
+    let mut at = object.kind().pod_path().join(".");
+    if !at.is_empty() {
+        at.push('.');
+    }
+    let path = format!("{at}metadata.labels[{}]", label.key);
+    if object.kind() != Kind::Pod
+        && object.label(&label.key) == Some(&label.value)
+        && let Some(other) = pod.label(&label.key).filter(|other| *other != label.value)
+    {
+        let message = format!(
+            "the object has {}={}, its pod template has another value under {}; its pods would not be tests",
+            label.key, label.value, label.key
+        );
+        hits.push(plain(&finding::OTHER_LABEL, path.clone(), other, message));
+    }
+    let was_a_test = old.is_some_and(|old| old.pod().label(&label.key) == Some(&label.value));
+    if was_a_test && pod.label(&label.key) != Some(&label.value) {
+        let message = format!("the label {}={} is taken away", label.key, label.value);
+        hits.push(plain(&finding::LABEL_REMOVED, path, "", message));
+    }
+}
+
+/// Whether the pod is as it was injected.
+pub(crate) fn of_reporter(
+    object: &Object<'_>,
+    platform: &Platform,
+    effective: &Effective<'_>,
+    hits: &mut Vec<Hit>,
+) {
+    if object.kind() == Kind::Pod && reporter_differs(object.pod(), platform, effective) {
+        let path = "spec.initContainers".to_owned();
+        let message = "the reporter is missing, or is not as it was injected".to_owned();
+        hits.push(plain(&finding::NOT_INJECTED, path, "", message));
+    }
+}
+
+fn plain(code: &'static Code, path: String, what: &str, message: String) -> Hit {
+    Hit {
+        code,
+        path,
+        message,
+        suggestion: code.way_out.to_owned(),
+        name: None,
+        fingerprint: fingerprint(what),
+    }
+}
