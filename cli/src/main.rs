@@ -1,3 +1,7 @@
-//! The command line of Proctor.
+//! The binary `proctor`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    proctor::main(std::env::args_os())
+}
