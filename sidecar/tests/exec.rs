@@ -1,5 +1,12 @@
 //! The wrapper against the bare command: whatever can be seen from outside is the same.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as loudly as tests"
+)]
+
 mod common;
 
 use std::io::Write;

@@ -1,5 +1,12 @@
 //! Which files the wrapper gathers, and when.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as loudly as tests"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,12 @@
 //! The wrapper on its volume.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as loudly as tests"
+)]
+
 mod common;
 
 use std::os::unix::process::CommandExt;

@@ -1,6 +1,13 @@
 //! The way from the volume to the collector, whatever happens to the reporter, the connection and
 //! the collector.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as loudly as tests"
+)]
+
 mod common;
 
 use std::io::Write;
@@ -192,7 +199,7 @@ fn one_bad_stream_does_not_stop_the_others() {
         if fault == Fault::Answer(413) {
             let said = end(reporter);
             assert!(
-                said.contains("main/0/log: The collector refuses more of it"),
+                said.contains("main/0/log: The collector refuses it (status 413)"),
                 "{said}"
             );
             assert_eq!(peer.state().left_behind, Some(4));

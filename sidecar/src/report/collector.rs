@@ -59,12 +59,17 @@ pub(super) enum ConfigError {
 pub(super) enum Failure {
     #[error("The token in {path} could not be read.")]
     Token { path: PathBuf, source: io::Error },
-    #[error("The collector does not know the session any more.")]
+    #[error(
+        "The collector does not take the pod's token: it is expired, of another audience, or of another cluster."
+    )]
+    TokenRefused,
+    #[error("The collector knows no session of this reporter.")]
     Unauthorized,
     #[error("The collector already has {0} bytes of it.")]
     Moved(u64),
-    #[error("The collector refuses more of it: a limit is reached.")]
-    TooLarge,
+    /// For good: 413 where a limit is reached.
+    #[error("The collector refuses it (status {0}).")]
+    Refused(u16),
     #[error("The collector cannot take it at the moment (status {status}).")]
     Away {
         status: u16,
@@ -154,7 +159,10 @@ impl Collector {
         })?;
         let request = self.agent.post(format!("{}/v1/session", self.url));
         let mut answer = authorized(request, token.trim(), timeout).send_empty()?;
-        check(&answer)?;
+        check(&answer).map_err(|failure| match failure {
+            Failure::Unauthorized => Failure::TokenRefused,
+            other => other,
+        })?;
         let answer: SessionAnswer = answer
             .body_mut()
             .with_config()
@@ -249,7 +257,10 @@ fn check(answer: &Response<Body>) -> Result<(), Failure> {
             Failure::Nonsense("409 without Upload-Offset"),
             Failure::Moved,
         )),
-        413 => Err(Failure::TooLarge),
+        // Other than these, what the reporter sends is at fault, and it would send the same again.
+        status @ 400..=499 if ![403, 408, 425, 429].contains(&status) => {
+            Err(Failure::Refused(status))
+        }
         status => {
             let seconds = answer
                 .headers()

@@ -10,6 +10,7 @@ mod collector;
 mod life;
 mod source;
 mod stream;
+mod upload;
 mod uploader;
 
 use std::path::PathBuf;

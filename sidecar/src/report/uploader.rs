@@ -5,21 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use super::collector::{Collector, Failure, Piece, Session};
+use super::collector::{Collector, Failure};
 use super::life::Life;
 use super::source::Source;
 use super::stream::{Part, StreamId};
+use super::upload::{Sender, Stage, Trouble, Turn, Upload};
 use crate::spool::{Root, Spool};
 use crate::{describe, say};
-
-/// The longest piece the protocol allows.
-const PIECE_BYTES: usize = 1024 * 1024;
-
-/// Pieces get shorter, down to this, where a connection is too slow for the time a request has.
-const SHORTEST_PIECE_BYTES: usize = 64 * 1024;
-
-/// Pieces of one stream before the next one's turn.
-const PIECES_IN_A_TURN: usize = 8;
 
 /// Time between two looks at the volume when nothing is new.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -33,60 +25,12 @@ pub(super) struct Pass {
     pub(super) pause: Duration,
 }
 
-/// How far one stream is.
-#[derive(Debug, Default)]
-struct Upload {
-    /// As the collector said last; `None` until it is asked.
-    acknowledged: Option<u64>,
-    stage: Stage,
-    backoff: Backoff,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    #[default]
-    Open,
-    Complete,
-    /// The collector will not have the rest, or the volume has not got it.
-    GivenUp,
-}
-
-/// What a stream's turn came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// All that is there is acknowledged.
-    UpToDate,
-    /// More is there.
-    More,
-}
-
-/// Why a stream's turn ended early.
-enum Trouble {
-    Collector(Failure),
-    Volume(io::Error),
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Collector(failure)
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Self::Volume(error)
-    }
-}
-
 /// All that the reporter knows; every bit of it can be asked for again.
 pub(super) struct Uploader {
     root: Root,
-    collector: Collector,
-    session: Option<Session>,
+    sender: Sender,
     uploads: HashMap<StreamId, Upload>,
     backoff: Backoff,
-    buffer: Vec<u8>,
-    piece_bytes: usize,
     last_said: String,
 }
 
@@ -94,12 +38,9 @@ impl Uploader {
     pub(super) fn new(root: Root, collector: Collector) -> Self {
         Self {
             root,
-            collector,
-            session: None,
+            sender: Sender::new(collector),
             uploads: HashMap::new(),
             backoff: Backoff::default(),
-            buffer: Vec::new(),
-            piece_bytes: PIECE_BYTES,
             last_said: String::new(),
         }
     }
@@ -123,14 +64,10 @@ impl Uploader {
         }
         // Even before there is anything to upload: a token stops working soon after the pod's
         // deletion began, a session does not.
-        if self.session.is_none() {
-            match self.collector.session(life.request_timeout()) {
-                Ok(session) => {
-                    self.session = Some(session);
-                    self.say_once("The collector takes the upload.".to_owned());
-                }
-                Err(failure) => return self.went_wrong(&failure),
-            }
+        match self.sender.connect(life.request_timeout()) {
+            Ok(true) => self.say_once("The collector takes the upload.".to_owned()),
+            Ok(false) => {}
+            Err(failure) => return self.went_wrong(&failure),
         }
         let spools = match self.root.spools() {
             Ok(spools) => spools,
@@ -193,8 +130,9 @@ impl Uploader {
                 result = Ok(Turn::More);
             }
         } else if upload.stage == Stage::Open {
-            result = match self.pieces(spool, &id, &mut upload, ended, life) {
+            result = match self.sender.send(spool, &id, &mut upload, ended, life) {
                 Ok(turn) => {
+                    self.backoff.succeeded();
                     if turn == Turn::More {
                         *pass = Pass {
                             settled: false,
@@ -214,76 +152,6 @@ impl Uploader {
             self.uploads.insert(id, upload);
         }
         result
-    }
-
-    fn pieces(
-        &mut self,
-        spool: &Spool,
-        id: &StreamId,
-        upload: &mut Upload,
-        ended: bool,
-        life: &mut Life,
-    ) -> Result<Turn, Trouble> {
-        let Some(source) = Source::look(spool, id.part, ended)? else {
-            return Ok(Turn::UpToDate);
-        };
-        let Some(session) = &self.session else {
-            return Ok(Turn::More);
-        };
-        for _ in 0..PIECES_IN_A_TURN {
-            if life.is_over() {
-                return Ok(Turn::More);
-            }
-            let offset = match upload.acknowledged {
-                Some(offset) => offset,
-                None if source.length == 0 && !source.is_whole => return Ok(Turn::UpToDate),
-                None => {
-                    let progress = self
-                        .collector
-                        .progress(session, id, life.request_timeout())?;
-                    if progress.is_complete {
-                        upload.stage = Stage::Complete;
-                    }
-                    *upload.acknowledged.insert(progress.offset)
-                }
-            };
-            let nothing_new = offset == source.length && !source.is_whole;
-            if upload.stage == Stage::Complete || nothing_new {
-                source.forget(spool, id.part, offset, ended)?;
-                return Ok(Turn::UpToDate);
-            }
-            self.buffer.resize(self.piece_bytes, 0);
-            let Some(length) = source.read(offset, &mut self.buffer)? else {
-                upload.stage = Stage::GivenUp;
-                say(&format!(
-                    "{id}: the collector has {offset} bytes, and the volume has not got what follows; the rest is given up."
-                ));
-                return Ok(Turn::UpToDate);
-            };
-            let end = offset.saturating_add(length as u64);
-            let is_last = source.is_whole && end == source.length;
-            let bytes = self.buffer.get(..length).unwrap_or_default();
-            let piece = Piece {
-                offset,
-                is_last,
-                path: source.path.as_deref(),
-                bytes,
-            };
-            let acknowledged =
-                self.collector
-                    .append(session, id, &piece, life.request_timeout())?;
-            upload.acknowledged = Some(acknowledged);
-            if is_last && acknowledged == end {
-                upload.stage = Stage::Complete;
-            }
-            upload.backoff.succeeded();
-            self.backoff.succeeded();
-            self.piece_bytes = self.piece_bytes.saturating_mul(2).min(PIECE_BYTES);
-            source.forget(spool, id.part, acknowledged, ended)?;
-        }
-        let is_done = upload.stage == Stage::Complete
-            || (upload.acknowledged == Some(source.length) && !source.is_whole);
-        Ok(if is_done { Turn::UpToDate } else { Turn::More })
     }
 
     /// One stream's trouble pauses that stream; where it may be everybody's it also ends the pass.
@@ -307,17 +175,20 @@ impl Uploader {
                 upload.acknowledged = Some(offset);
                 Ok(Turn::More)
             }
-            Failure::TooLarge => {
+            Failure::Refused(_) => {
                 upload.stage = Stage::GivenUp;
                 say(&format!("{id}: {failure} The rest is given up."));
                 Ok(Turn::UpToDate)
             }
             Failure::Unauthorized => {
-                self.session = None;
+                self.sender.disconnect();
                 upload.acknowledged = None;
                 Err(failure)
             }
-            Failure::Moved(_) | Failure::Nonsense(_) | Failure::Token { .. } => {
+            Failure::Moved(_)
+            | Failure::Nonsense(_)
+            | Failure::Token { .. }
+            | Failure::TokenRefused => {
                 upload.acknowledged = None;
                 upload.backoff.failed(None);
                 self.say_once(format!("{id}: {failure}"));
@@ -332,7 +203,7 @@ impl Uploader {
                 // Whether it arrived is not known: the collector is asked.
                 upload.acknowledged = None;
                 upload.backoff.failed(None);
-                self.piece_bytes = (self.piece_bytes / 2).max(SHORTEST_PIECE_BYTES);
+                self.sender.slow_down();
                 Err(failure)
             }
         }
@@ -371,12 +242,7 @@ impl Uploader {
     /// Tells the collector what is left behind.
     pub(super) fn done(&mut self, life: &Life) {
         let left_behind = self.left_behind();
-        let told = match &self.session {
-            Some(session) => self
-                .collector
-                .done(session, left_behind, life.last_timeout()),
-            None => Err(Failure::Unauthorized),
-        };
+        let told = self.sender.done(left_behind, life.last_timeout());
         match (told, left_behind) {
             (Ok(()), 0) => say("Everything is uploaded."),
             (Ok(()), bytes) => say(&format!(

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long anything may take on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A volume with the wrapper installed.
 pub struct Volume(TempDir);
@@ -169,14 +169,12 @@ impl Running {
         let pid = child.id();
         child.stdin.take();
         std::thread::spawn(move || sender.send(child.wait_with_output()));
-        match receiver.recv_timeout(deadline - Instant::now()) {
-            Ok(output) => output.unwrap(),
-            Err(_) => {
-                let pid = nix::unistd::Pid::from_raw(pid.try_into().unwrap());
-                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-                panic!("the process did not end within {DEADLINE:?}")
-            }
-        }
+        let Ok(output) = receiver.recv_timeout(deadline - Instant::now()) else {
+            let pid = nix::unistd::Pid::from_raw(pid.try_into().unwrap());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            panic!("the process did not end within {DEADLINE:?}")
+        };
+        output.unwrap()
     }
 }
 
