@@ -208,24 +208,28 @@ fn see(pod: &Pod, container: &Container) -> SeenContainer {
     if let Some(end) = end {
         if has_run(&end) {
             seen.end = Some(ContainerEnd::from(&end));
-        } else {
+        } else if was_refused(&end) {
             seen.not_started = end.message.or(end.reason);
         }
     }
     seen
 }
 
-/// A container that could not be started has no time of a start, or the first second of 1970.
+/// A container that never ran has no time of a start, or the first second of 1970.
 fn has_run(end: &ContainerStateTerminated) -> bool {
-    let refused = matches!(
-        end.reason.as_deref(),
-        Some("StartError" | "ContainerCannotRun")
-    );
-    !refused
+    !was_refused(end)
         && end
             .started_at
             .as_ref()
             .is_some_and(|time| time.0.as_second() > 0)
+}
+
+/// The runtime could not start its command.
+fn was_refused(end: &ContainerStateTerminated) -> bool {
+    matches!(
+        end.reason.as_deref(),
+        Some("StartError" | "ContainerCannotRun")
+    )
 }
 
 impl From<&ContainerStateTerminated> for ContainerEnd {

@@ -162,7 +162,7 @@ async fn parse(
 }
 
 /// Adds what is known without any upload, and what is known to be missing.
-fn complete(merged: &mut Merged, seen: &Seen, records: &Records, containers: &[String]) {
+pub fn complete(merged: &mut Merged, seen: &Seen, records: &Records, containers: &[String]) {
     let missing: u64 = containers
         .iter()
         .filter_map(|name| records.last(name))
