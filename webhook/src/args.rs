@@ -68,12 +68,7 @@ pub struct Args {
     pub log_format: LogFormat,
 
     /// What is logged: a level, or directives such as info,proctor_webhook=debug
-    #[arg(
-        long,
-        env = "PROCTOR_LOG",
-        value_name = "FILTER",
-        default_value = "info"
-    )]
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
 
     /// Seconds to go on serving after SIGTERM, until everybody has learnt not to call any more [default: 5 in a cluster, else 0]
@@ -128,6 +123,10 @@ pub struct StandaloneArgs {
     /// Run without a cluster, and write the certificate to trust to this file as soon as the port is open
     #[arg(long, value_name = "FILE")]
     pub ca_out: Option<PathBuf>,
+
+    /// Write the address that is listened on to this file, for --listen with port 0
+    #[arg(long, value_name = "FILE", requires = "ca_out")]
+    pub address_out: Option<PathBuf>,
 
     /// YAML with ClusterTestPolicy, TestPolicy, Namespace and Service objects; may be repeated [default: the built-in policy]
     #[arg(long = "policy", value_name = "FILE", requires = "ca_out")]

@@ -128,7 +128,10 @@ impl Server {
         self.metrics
             .certificates_end(leaf.not_after(), authority.not_after());
         if let Some(path) = &files.ca_out {
-            standalone::publish(&authority, path)?;
+            standalone::publish(authority.certificate_pem(), path)?;
+        }
+        if let Some(path) = &files.address_out {
+            standalone::publish(&address.to_string(), path)?;
         }
         self.serve(listener, Resolver::new(leaf)).await
     }

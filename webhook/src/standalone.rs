@@ -71,8 +71,8 @@ pub enum StandaloneError {
     /// No certificate.
     #[error("the certificate could not be issued")]
     Issue(#[from] IssueError),
-    /// The certificate to trust cannot be handed over.
-    #[error("the certificate could not be written to {}; check the folder", .path.display())]
+    /// What others wait for cannot be handed over.
+    #[error("{} could not be written; check the folder", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -166,8 +166,8 @@ pub(crate) fn authority(names: &Names) -> Result<(Authority, Leaf), StandaloneEr
     Ok((authority, leaf))
 }
 
-/// Writes the certificate to trust, whole or not at all: whoever waits for the file can read it at once.
-pub(crate) fn publish(authority: &Authority, path: &Path) -> Result<(), StandaloneError> {
+/// Writes a file whole or not at all: whoever waits for it can read it at once.
+pub(crate) fn publish(text: &str, path: &Path) -> Result<(), StandaloneError> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -175,7 +175,7 @@ pub(crate) fn publish(authority: &Authority, path: &Path) -> Result<(), Standalo
     let write = || {
         let mode = fs::Permissions::from_mode(0o644);
         let mut file = Builder::new().permissions(mode).tempfile_in(folder)?;
-        file.write_all(authority.certificate_pem().as_bytes())?;
+        file.write_all(text.as_bytes())?;
         file.persist(path).map_err(|error| error.error)
     };
     write().map(drop).map_err(|source| StandaloneError::Write {

@@ -16,6 +16,18 @@ pub struct Answer {
     patch: Option<Patch>,
     warnings: Vec<String>,
     refusal: Option<String>,
+    causes: Vec<Cause>,
+}
+
+/// One reason of a refusal, for programs: a cause of `metav1.Status`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cause {
+    /// The finding's code.
+    pub reason: &'static str,
+    /// Why, and the way out.
+    pub message: String,
+    /// Where in the object.
+    pub field: String,
 }
 
 #[derive(Serialize)]
@@ -51,6 +63,13 @@ struct Status<'a> {
     reason: &'static str,
     code: u16,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    causes: &'a [Cause],
 }
 
 impl Answer {
@@ -73,6 +92,13 @@ impl Answer {
             refusal: Some(message),
             ..Self::default()
         }
+    }
+
+    /// The same refusal with its reasons one by one.
+    #[must_use]
+    pub fn with_causes(mut self, causes: impl IntoIterator<Item = Cause>) -> Self {
+        self.causes.extend(causes);
+        self
     }
 
     /// The same answer with warnings, which `kubectl` shows.
@@ -122,6 +148,9 @@ impl Answer {
                     reason: "Forbidden",
                     code: 403,
                     message,
+                    details: (!self.causes.is_empty()).then_some(Details {
+                        causes: &self.causes,
+                    }),
                 }),
             },
         };

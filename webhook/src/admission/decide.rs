@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use proctor_api::Mode;
 use proctor_policy::{Context, Finding, Kind, Mutation, Object, ObjectError};
 
+use super::answer::Cause;
 use super::{Answer, Operation, Request};
 use crate::state::Current;
 
@@ -134,17 +135,22 @@ impl Decided {
             .map(|finding| format!("Proctor {}", line(finding)))
             .collect();
         let refused: Vec<_> = of(Mode::Enforce).map(line).collect();
+        let causes = of(Mode::Enforce).map(|finding| Cause {
+            reason: finding.code,
+            message: format!("{}; {}", finding.message, finding.suggestion),
+            field: finding.path.clone(),
+        });
         let (answer, outcome) = match (refused.len(), warnings.is_empty()) {
             (0, true) => (Answer::allowed(), Outcome::Allowed),
             (0, false) => (Answer::allowed(), Outcome::Warned),
             (1, _) => (
-                Answer::denied(format!("Proctor found: {}", refused.concat())),
+                Answer::denied(format!("Proctor found: {}", refused.concat())).with_causes(causes),
                 Outcome::Denied,
             ),
             (count, _) => {
                 let lines = refused.join("\n- ");
                 let message = format!("Proctor found {count} things:\n- {lines}");
-                (Answer::denied(message), Outcome::Denied)
+                (Answer::denied(message).with_causes(causes), Outcome::Denied)
             }
         };
         Self {
