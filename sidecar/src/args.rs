@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exec::ExecOptions;
 use crate::report::ReportOptions;
+use crate::selftest::SelftestOptions;
 
 /// The reporter and the wrapper of Proctor.
 #[derive(Debug, Parser)]
@@ -26,6 +27,8 @@ pub enum Command {
     Report(ReportOptions),
     /// Put this binary on the volume as `bin/exec`.
     Install(InstallOptions),
+    /// See from inside a test pod that it was given all it should be.
+    Selftest(SelftestOptions),
 }
 
 /// Where to install.

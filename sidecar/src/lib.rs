@@ -14,6 +14,7 @@ mod args;
 pub mod exec;
 pub mod install;
 pub mod report;
+pub mod selftest;
 mod signals;
 pub mod spool;
 
@@ -39,6 +40,7 @@ pub fn run(args: Args) -> ExitCode {
             report::run(&options);
             ExitCode::SUCCESS
         }
+        Command::Selftest(options) => selftest::run(&options),
         Command::Install(options) => match install::run(&options.root) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -31,6 +31,8 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{/* What every pod of the install has: the restricted security context and where to run. */}}
 {{- define "proctor.pod" -}}
 {{- $values := index . 0 -}}{{- $root := index . 1 -}}
+# Variables such as PROCTOR_COLLECTOR_PORT, made from Services, would be taken for settings.
+enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532
