@@ -161,12 +161,12 @@ impl<'p> Effective<'p> {
                     .expires
                     .parse::<Date>()
                     .is_ok_and(|last| today <= last);
-                let named = |list: &[String], is: &dyn Fn(&str) -> bool| {
+                let fits = |list: &[String], is: &dyn Fn(&str) -> bool| {
                     list.is_empty() || list.iter().any(|one| is(one))
                 };
                 holds
-                    && named(&exception.namespaces, &|one| one == namespace)
-                    && named(&exception.names, &|one| names.contains(&one))
+                    && fits(&exception.namespaces, &|one| one == namespace)
+                    && fits(&exception.names, &|one| names.contains(&one))
             });
         if excepted {
             mode.min(Mode::Audit)

@@ -1,5 +1,11 @@
 //! The labelled cases in `corpus/`, and how well the rules do on them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

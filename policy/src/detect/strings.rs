@@ -66,11 +66,8 @@ impl Place<'_> {
         }
         path.push_str("spec");
         if let Some((list, index, container)) = &self.container {
-            path.push_str(&format!(
-                ".{}[{}]",
-                list.field(),
-                named(&container.name, *index)
-            ));
+            let item = named(&container.name, *index);
+            path = format!("{path}.{}[{item}]", list.field());
         }
         let rest = match self.slot {
             Slot::Env(var, index) => format!(".env[{}].value", named(&var.name, index)),

@@ -11,18 +11,15 @@ pub(crate) fn service(
     context: &Context<'_>,
     effective: &Effective<'_>,
 ) -> String {
-    match find(hints, port, context, effective) {
-        Some(address) => format!("use {address}"),
-        None => {
-            let namespace = if context.namespace.is_empty() {
-                "NAMESPACE"
-            } else {
-                context.namespace
-            };
-            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-            format!("use the DNS name of the Service: NAME.{namespace}.svc.cluster.local{port}")
-        }
+    if let Some(address) = find(hints, port, context, effective) {
+        return format!("use {address}");
     }
+    let namespace = match context.namespace {
+        "" => "NAMESPACE",
+        namespace => namespace,
+    };
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("use the DNS name of the Service: NAME.{namespace}.svc.cluster.local{port}")
 }
 
 fn find(

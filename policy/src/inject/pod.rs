@@ -28,7 +28,7 @@ pub(super) fn supply(object: &Object<'_>, platform: &Platform, effective: &Effec
         let mut instruments = Vec::new();
         if let Some(reporting) = &reporting {
             reporting.wrap(container, &at, &mut edit);
-            mounts = reporting.mounts(container);
+            mounts = reporter::mounts(container);
             instruments = reporting.instruments(container, effective);
         }
         environment::supply(container, instruments, &at, effective, &mut edit);

@@ -153,17 +153,6 @@ impl Reporting<'_> {
         edit.changed(format!("{}: command recorded by {EXEC}", &*container.name));
     }
 
-    pub(super) fn mounts(&self, container: &Container<'_>) -> Vec<Value> {
-        if container
-            .volume_mounts
-            .iter()
-            .any(|mount| &*mount.name == VOLUME)
-        {
-            return Vec::new();
-        }
-        vec![json!({ "name": VOLUME, "mountPath": ROOT })]
-    }
-
     /// Environment that makes test frameworks write reports where the wrapper gathers them.
     pub(super) fn instruments(
         &self,
@@ -293,6 +282,18 @@ impl Reporting<'_> {
             ],
         })
     }
+}
+
+/// The volume, where the container does not mount it yet.
+pub(super) fn mounts(container: &Container<'_>) -> Vec<Value> {
+    if container
+        .volume_mounts
+        .iter()
+        .any(|mount| &*mount.name == VOLUME)
+    {
+        return Vec::new();
+    }
+    vec![json!({ "name": VOLUME, "mountPath": ROOT })]
 }
 
 fn has(list: &List<crate::view::Named<'_>>, name: &str) -> bool {

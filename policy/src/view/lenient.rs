@@ -156,7 +156,7 @@ pub(crate) struct Map<'a, T = Text<'a>> {
     entries: Vec<(Text<'a>, T)>,
 }
 
-impl<'a, T> Map<'a, T> {
+impl<T> Map<'_, T> {
     pub(crate) fn is_present(&self) -> bool {
         self.present
     }
