@@ -34,8 +34,10 @@ fn causes(error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
+        // The client's errors repeat the API server's status in Rust's notation.
+        let more = more.split(" (Status {").next().unwrap_or_default();
         // Some errors repeat their cause in their own text.
-        if !text.contains(&more) {
+        if !text.contains(more) {
             text = format!("{text}: {more}");
         }
         cause = error.source();

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
+use kube::core::Status;
 use kube::{Api, Client};
 use proctor_certs::{AuthorityError, Rotation, Schedule, SecretError};
 
@@ -29,7 +30,7 @@ pub(crate) enum StoreError {
     #[error("the Secret {SECRET} cannot be read; the service account needs `get` on it")]
     Read(#[source] kube::Error),
     #[error(
-        "the Secret {SECRET} cannot be written; the service account needs `create` on Secrets and `update` on this one"
+        "the Secret {SECRET} cannot be written; the service account needs `update` on it; where it was deleted, `helm upgrade` makes it again"
     )]
     Write(#[source] kube::Error),
     #[error(
@@ -54,72 +55,65 @@ impl AuthorityStore {
 
     /// The authority that all replicas share by now, with all steps taken that are due.
     ///
-    /// Where the Secret is gone it is made again of what this replica has `held`, so that a deletion by mistake interrupts nothing.
+    /// Where the Secret is gone or empty, as the chart makes it, it is filled: with what this replica has `held`, so that a deletion
+    /// by mistake interrupts nothing, else with a new authority.
     pub(crate) async fn current(
         &self,
         held: Option<&Rotation>,
         now: Timestamp,
     ) -> Result<Rotation, StoreError> {
         for _ in 0..ATTEMPTS {
-            let stored = self.api.get_opt(SECRET).await.map_err(StoreError::Read)?;
-            let written = match stored {
-                None => self.create(held, now).await?,
-                Some(secret) => self.advance(secret, now).await?,
-            };
-            if let Some(rotation) = written {
+            if let Some(rotation) = self.attempt(held, now).await? {
                 return Ok(rotation);
             }
         }
         Err(StoreError::Contended)
     }
 
-    async fn create(
+    /// One attempt: nothing where another replica was faster.
+    async fn attempt(
         &self,
         held: Option<&Rotation>,
         now: Timestamp,
     ) -> Result<Option<Rotation>, StoreError> {
-        let data = match held {
-            Some(rotation) => rotation.to_secret_data(),
-            None => Rotation::begin(SECRET, now, &self.schedule)?.to_secret_data(),
+        let stored = self.api.get_opt(SECRET).await.map_err(StoreError::Read)?;
+        let data = stored.as_ref().and_then(|secret| secret.data.as_ref());
+        let rotation = match (data.filter(|data| !data.is_empty()), held) {
+            (Some(data), _) => {
+                let (rotation, steps) = decode(data)?.advance(now, &self.schedule)?;
+                if steps.is_empty() {
+                    return Ok(Some(rotation));
+                }
+                rotation
+            }
+            (None, Some(held)) => decode(&encode(held))?,
+            (None, None) => Rotation::begin(SECRET, now, &self.schedule)?,
         };
-        let rotation = Rotation::from_secret_data(&data).map_err(StoreError::Damaged)?;
-        let secret = Secret {
-            metadata: ObjectMeta {
+        let data = Some(encode(&rotation));
+        let written = if let Some(secret) = stored {
+            // The resource version in it makes the API server refuse this where another replica was faster.
+            let secret = Secret { data, ..secret };
+            self.api.replace(SECRET, &params(), &secret).await
+        } else {
+            let metadata = ObjectMeta {
                 name: Some(SECRET.to_owned()),
-                labels: Some(BTreeMap::from([(
-                    "app.kubernetes.io/managed-by".to_owned(),
-                    FIELD_MANAGER.to_owned(),
-                )])),
                 ..ObjectMeta::default()
-            },
-            data: Some(encode(&rotation)),
-            type_: Some("Opaque".to_owned()),
-            ..Secret::default()
+            };
+            let secret = Secret {
+                metadata,
+                data,
+                ..Secret::default()
+            };
+            self.api.create(&params(), &secret).await
         };
-        let written = self.api.create(&params(), &secret).await;
-        settle(written, rotation)
-    }
-
-    async fn advance(
-        &self,
-        mut secret: Secret,
-        now: Timestamp,
-    ) -> Result<Option<Rotation>, StoreError> {
-        let data = secret.data.take().unwrap_or_default();
-        let data = data
-            .into_iter()
-            .map(|(key, value)| (key, value.0))
-            .collect();
-        let rotation = Rotation::from_secret_data(&data).map_err(StoreError::Damaged)?;
-        let (rotation, steps) = rotation.advance(now, &self.schedule)?;
-        if steps.is_empty() {
-            return Ok(Some(rotation));
+        match written {
+            Ok(_) => {
+                tracing::info!("wrote the authority to the Secret {SECRET}");
+                Ok(Some(rotation))
+            }
+            Err(kube::Error::Api(status)) if lost_a_race(&status) => Ok(None),
+            Err(error) => Err(StoreError::Write(error)),
         }
-        tracing::info!(?steps, "the authority is being rotated");
-        // The resource version in it makes the API server refuse this where another replica was faster.
-        secret.data = Some(encode(&rotation));
-        let written = self.api.replace(SECRET, &params(), &secret).await;
-        settle(written, rotation)
     }
 
     /// When the shared authority has a step to take.
@@ -128,20 +122,15 @@ impl AuthorityStore {
     }
 }
 
-/// What was written, or nothing where another replica was faster.
-fn settle(
-    written: Result<Secret, kube::Error>,
-    rotation: Rotation,
-) -> Result<Option<Rotation>, StoreError> {
-    match written {
-        Ok(_) => Ok(Some(rotation)),
-        Err(kube::Error::Api(status))
-            if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(StoreError::Write(error)),
-    }
+fn lost_a_race(status: &Status) -> bool {
+    status.is_conflict() || status.is_already_exists() || status.is_not_found()
+}
+
+fn decode(data: &BTreeMap<String, ByteString>) -> Result<Rotation, StoreError> {
+    let data = data
+        .iter()
+        .map(|(key, value)| (key.clone(), value.0.clone()));
+    Rotation::from_secret_data(&data.collect()).map_err(StoreError::Damaged)
 }
 
 fn encode(rotation: &Rotation) -> BTreeMap<String, ByteString> {

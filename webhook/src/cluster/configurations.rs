@@ -101,7 +101,6 @@ impl Configurations {
             let configuration = Configuration {
                 kind: &resource.kind,
                 name: &self.name,
-                resource,
                 api,
             };
             trusted.extend(configuration.publish(bundle).await?);
@@ -113,7 +112,6 @@ impl Configurations {
 struct Configuration<'a> {
     kind: &'a str,
     name: &'a str,
-    resource: &'a ApiResource,
     api: &'a Api<DynamicObject>,
 }
 
@@ -129,12 +127,14 @@ impl Configuration<'_> {
         let uid = live.metadata.uid.as_deref();
         let mut hooks = self.hooks(&live)?;
         if hooks.iter().any(|hook| hook.trusts() != wanted) {
-            let patch = self.patch(&hooks, &wanted, uid);
-            // Helm never writes the field, so there is nobody to take it from but a person's hand.
-            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let patch = Self::patch(&hooks, &wanted, uid);
+            let params = PatchParams {
+                field_manager: Some(FIELD_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
             let written = self
                 .api
-                .patch(self.name, &params, &Patch::Apply(patch))
+                .patch(self.name, &params, &Patch::Strategic(patch))
                 .await;
             let written =
                 written.map_err(|source| ConfigurationError::Write { kind, name, source })?;
@@ -158,17 +158,16 @@ impl Configuration<'_> {
             })
     }
 
-    /// The API server merges the list by name, so naming each webhook and its bundle is enough; the uid keeps the patch from making
-    /// a configuration that was deleted in the meantime.
-    fn patch(&self, hooks: &[Hook], bundle: &str, uid: Option<&str>) -> serde_json::Value {
+    /// The API server merges the list by name, so naming each webhook and its bundle is enough, and all that the webhook owns in the
+    /// end is the bundle. Server-side apply would own the list's entry as well, and keep Helm 4 from removing it
+    /// (docs/decisions/0006-ca-bundle.md). The uid keeps the patch off a configuration that was made anew in the meantime.
+    fn patch(hooks: &[Hook], bundle: &str, uid: Option<&str>) -> serde_json::Value {
         let webhooks: Vec<_> = hooks
             .iter()
             .map(|hook| json!({"name": hook.name, "clientConfig": {"caBundle": bundle}}))
             .collect();
         json!({
-            "apiVersion": self.resource.api_version,
-            "kind": self.resource.kind,
-            "metadata": {"name": self.name, "uid": uid},
+            "metadata": {"uid": uid},
             "webhooks": webhooks,
         })
     }

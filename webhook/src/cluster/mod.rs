@@ -6,7 +6,7 @@
 //! | list, watch | `clustertestpolicies`, `testpolicies`, `namespaces`, `services` |
 //! | get, list, watch, patch | the mutating and the validating webhook configuration of the name given |
 //! | get, list, watch | the ConfigMap `proctor-collector-bundle` in the own namespace |
-//! | create; get, update | Secrets in the own namespace; the one named `proctor-webhook-ca` |
+//! | get, update | the Secret `proctor-webhook-ca` in the own namespace, which the chart makes empty |
 
 mod authority;
 mod configurations;
