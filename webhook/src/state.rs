@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use k8s_openapi::api::core::v1::Service;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use proctor_api::{ClusterTestPolicy, TestPolicy};
 use proctor_policy::{Compiled, Platform, PolicyError, ReporterPlatform, Services};
 
@@ -37,8 +37,34 @@ pub struct Current {
     compiled: ArcSwap<Compiled>,
     world: ArcSwap<World>,
     metrics: Arc<Metrics>,
-    /// The policies in effect, so that what has not changed is not compiled again.
+    /// The policies in effect, for when one of them gets a generation that is not valid.
     adopted: Mutex<Option<Policies>>,
+}
+
+impl Policies {
+    /// Puts the last good generation in the place of each policy that is not valid, or takes it out.
+    fn repair(&mut self, last: &Self) {
+        let platform = Platform::default;
+        replace(&mut self.cluster, &last.cluster, |policy| {
+            Compiled::new(std::slice::from_ref(policy), &[], platform()).is_ok()
+        });
+        replace(&mut self.team, &last.team, |policy| {
+            Compiled::new(&[], std::slice::from_ref(policy), platform()).is_ok()
+        });
+    }
+}
+
+fn replace<P: ResourceExt + Clone>(policies: &mut Vec<P>, last: &[P], valid: impl Fn(&P) -> bool) {
+    let same = |one: &P, other: &P| {
+        (one.namespace(), one.name_any()) == (other.namespace(), other.name_any())
+    };
+    let kept = policies.iter().filter_map(|policy| {
+        let mut earlier = last.iter().filter(|earlier| same(policy, earlier));
+        Some(policy)
+            .filter(|policy| valid(policy))
+            .or_else(|| earlier.next())
+    });
+    *policies = kept.cloned().collect();
 }
 
 impl World {
@@ -87,21 +113,30 @@ impl Current {
         })
     }
 
-    /// Puts these policies into effect, or says what is wrong with them; then those before stay in effect.
+    /// Puts these policies into effect. Says what is wrong with those that are not valid: of each of them the last good generation
+    /// stays in effect, or nothing where there was none.
     pub fn adopt(&self, mut policies: Policies) -> Result<(), Vec<PolicyError>> {
         let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = adopted.clone().unwrap_or_default();
         if policies.collector_ca.is_none() {
             // A bundle that went away is still what the collector shows a certificate of.
-            policies.collector_ca = adopted.as_ref().and_then(|last| last.collector_ca.clone());
+            policies.collector_ca.clone_from(&last.collector_ca);
         }
-        if adopted.as_ref() == Some(&policies) {
-            return Ok(());
+        let result = self.compile(&policies);
+        self.metrics.policies_valid(result.is_ok());
+        if result.is_err() {
+            policies.repair(&last);
+            // What is valid one by one is valid together; if not, everything before stays in effect.
+            self.compile(&policies)?;
         }
-        let platform = trusting(&self.platform, policies.collector_ca.as_deref());
-        let compiled = Compiled::new(&policies.cluster, &policies.team, platform);
-        self.metrics.policies_valid(compiled.is_ok());
-        self.compiled.store(Arc::new(compiled?));
         *adopted = Some(policies);
+        result
+    }
+
+    fn compile(&self, policies: &Policies) -> Result<(), Vec<PolicyError>> {
+        let platform = trusting(&self.platform, policies.collector_ca.as_deref());
+        let compiled = Compiled::new(&policies.cluster, &policies.team, platform)?;
+        self.compiled.store(Arc::new(compiled));
         Ok(())
     }
 
@@ -128,5 +163,67 @@ fn trusting(platform: &Platform, collector_ca: Option<&str>) -> Platform {
             ..reporter
         }),
         ..platform.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proctor_policy::{Context, Kind, Object, Operation};
+
+    use super::*;
+
+    const JOB: &[u8] = br#"{"metadata": {"labels": {"component": "e2e-test"}},
+        "spec": {"template": {"spec": {"containers": [{"name": "t", "env": [{"name": "JWT_SECRET", "value": "s3cr3t"}]}]}}}}"#;
+
+    fn policy(name: &str, spec: &str) -> ClusterTestPolicy {
+        ClusterTestPolicy::new(name, serde_saphyr::from_str(spec).unwrap())
+    }
+
+    fn current() -> Current {
+        Current::new(Platform::default(), Arc::default()).unwrap()
+    }
+
+    fn adopt(current: &Current, cluster: &[ClusterTestPolicy]) -> Result<(), Vec<PolicyError>> {
+        current.adopt(Policies {
+            cluster: cluster.to_vec(),
+            ..Policies::default()
+        })
+    }
+
+    fn admits(current: &Current) -> bool {
+        let context = Context {
+            now: jiff::Timestamp::now(),
+            operation: Operation::Create,
+            namespace: "shop",
+            namespace_labels: &BTreeMap::new(),
+            services: &Services::default(),
+        };
+        let job = Object::parse(Kind::Job, JOB).unwrap();
+        proctor_policy::allowed(&current.compiled().review(&job, None, &context))
+    }
+
+    const LENIENT: &str = "{rules: [{code: PRC101, mode: Warn}]}";
+    const INVALID: &str = "{inject: {resources: {requests: {cpu: lots}}}}";
+
+    #[test]
+    fn a_policy_that_is_not_valid_does_not_take_the_others_out_of_effect() {
+        let current = current();
+        assert!(!admits(&current));
+        let policies = [policy("a", INVALID), policy("b", LENIENT)];
+        assert!(adopt(&current, &policies).is_err());
+        assert!(admits(&current));
+    }
+
+    #[test]
+    fn of_a_policy_that_is_no_longer_valid_the_last_good_generation_stays_in_effect() {
+        let current = current();
+        adopt(&current, &[policy("a", LENIENT)]).unwrap();
+        assert!(admits(&current));
+        assert!(adopt(&current, &[policy("a", INVALID)]).is_err());
+        assert!(admits(&current));
+        assert!(adopt(&current, &[policy("a", INVALID), policy("b", LENIENT)]).is_err());
+        assert!(admits(&current));
+        adopt(&current, &[]).unwrap();
+        assert!(!admits(&current));
     }
 }

@@ -132,7 +132,7 @@ impl Decided {
     fn judged(findings: Vec<Finding>) -> Self {
         let of = |mode| findings.iter().filter(move |finding| finding.mode == mode);
         let warnings: Vec<_> = of(Mode::Warn)
-            .map(|finding| format!("Proctor {}", line(finding)))
+            .map(|finding| format!("Proctor {}", brief(finding)))
             .collect();
         let refused: Vec<_> = of(Mode::Enforce).map(line).collect();
         let causes = of(Mode::Enforce).map(|finding| Cause {
@@ -168,15 +168,19 @@ impl Decided {
 
 /// A finding in one line: code, place, reason, way out, page.
 fn line(finding: &Finding) -> String {
+    format!("{} ({})", brief(finding), finding.docs)
+}
+
+/// A finding as short as a warning has to be.
+fn brief(finding: &Finding) -> String {
     let Finding {
         code,
         path,
         message,
         suggestion,
-        docs,
         ..
     } = finding;
-    format!("{code} at {path}: {message}; {suggestion} ({docs})")
+    format!("{code} at {path}: {message}; {suggestion}")
 }
 
 impl Phase {

@@ -67,7 +67,7 @@ impl Watches {
                 });
                 for error in adopted.err().into_iter().flatten() {
                     let cause = crate::causes(&error);
-                    tracing::error!(%cause, "the policies are not valid; those before stay in effect");
+                    tracing::error!(%cause, "a policy is not valid; its last good generation stays in effect");
                 }
                 self.readiness.done(Part::Policies);
                 settled(&changed).await;
