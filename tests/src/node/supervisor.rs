@@ -55,6 +55,7 @@ pub(super) fn run(folder: &Path, lifetime: Lifetime) -> Result<()> {
     let logs = failed_logs(&state);
     // Those of the last failure are enough.
     let _ = fs::remove_dir_all(&logs);
+    fs::create_dir_all(logs.parent().unwrap_or(&logs))?;
     fs::rename(state.logs(), &logs)?;
     remove(&state)?;
     bail!("The node's first process ended early ({ended}).")
