@@ -82,7 +82,13 @@ fn text(file: &Path) -> Result<String, Failure> {
 }
 
 fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Failure> {
-    serde_saphyr::from_multiple::<Node>(text).map_err(|error| {
+    let parsed = serde_saphyr::from_multiple::<Node>(text);
+    let parsed = parsed.or_else(|error| {
+        let quoted = quote_placeholders(text);
+        // What it says of the text as it is helps more than what it says of the other.
+        serde_saphyr::from_multiple::<Node>(&quoted).map_err(|_| error)
+    });
+    parsed.map_err(|error| {
         let location = error.location();
         let line = location.map_or(1, |location| location.line());
         Failure::Syntax {
@@ -98,6 +104,26 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Failure> {
                 .to_owned(),
         }
     })
+}
+
+/// A template's `image: {{IMAGE}}` is a mapping in YAML; quoted, it is what its author meant. Lines and columns stay as they are.
+fn quote_placeholders(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let start = ["- {{", ": {{"]
+            .iter()
+            .filter_map(|opening| line.find(opening))
+            .min();
+        let Some((before, rest)) = start.and_then(|at| line.split_at_checked(at + 2)) else {
+            quoted.push_str(line);
+            continue;
+        };
+        let value = rest.split(" #").next().unwrap_or(rest).trim_end();
+        let after = rest.get(value.len()..).unwrap_or_default();
+        let value = value.replace('\'', "''");
+        quoted.extend([before, "'", &value, "'", after]);
+    }
+    quoted
 }
 
 /// Which document of a file a line is in, from 1.
@@ -121,5 +147,32 @@ fn flatten(file: &Path, node: Node, documents: &mut Vec<Document>) {
             file: file.to_owned(),
             node,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_without_quotes_are_read() {
+        let text = "image: {{IMAGE}} # ours\nargs:\n- {{ .it's }}-x\n- plain\n";
+        let [node] = parse(Path::new("-"), text).unwrap().try_into().unwrap();
+        assert_eq!(
+            node.value(),
+            serde_json::json!({ "image": "{{IMAGE}}", "args": ["{{ .it's }}-x", "plain"] })
+        );
+    }
+
+    #[test]
+    fn a_broken_document_is_named_with_its_line() {
+        let text = "kind: Job\n---\nkind: Pod\n  spec: {\n";
+        let error = parse(Path::new("tests.yaml"), text)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("tests.yaml, document 2, line 4,"),
+            "{error}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What decisions are made by: the policy in effect and what is known of the cluster. Read without waiting, replaced as a whole.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -67,6 +68,16 @@ fn replace<P: ResourceExt + Clone>(policies: &mut Vec<P>, last: &[P], valid: imp
     *policies = kept.cloned().collect();
 }
 
+/// A namespace with the label that the API server gives every one, which its file may lack.
+fn named(
+    (name, mut labels): (String, BTreeMap<String, String>),
+) -> (String, BTreeMap<String, String>) {
+    labels
+        .entry("kubernetes.io/metadata.name".to_owned())
+        .or_insert_with(|| name.clone());
+    (name, labels)
+}
+
 impl World {
     /// What is known of the cluster, of its objects.
     pub fn new(
@@ -84,15 +95,17 @@ impl World {
             known.insert(&namespace, &service.name_any(), ports.collect());
         }
         Self {
-            namespaces: namespaces.into_iter().collect(),
+            namespaces: namespaces.into_iter().map(named).collect(),
             services: known,
         }
     }
 
-    /// The labels of a namespace; none where it is not known, such as in the moment after it was made.
-    pub(crate) fn labels(&self, namespace: &str) -> &BTreeMap<String, String> {
-        static NONE: BTreeMap<String, String> = BTreeMap::new();
-        self.namespaces.get(namespace).unwrap_or(&NONE)
+    /// The labels of a namespace; its name alone where it is not known, such as in the moment after it was made.
+    pub(crate) fn labels(&self, namespace: &str) -> Cow<'_, BTreeMap<String, String>> {
+        self.namespaces.get(namespace).map_or_else(
+            || Cow::Owned(named((namespace.to_owned(), BTreeMap::new())).1),
+            Cow::Borrowed,
+        )
     }
 
     pub(crate) fn services(&self) -> &Services {

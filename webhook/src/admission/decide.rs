@@ -63,7 +63,7 @@ pub fn decide(phase: Phase, request: &Request<'_>, current: &Current, now: Times
         now,
         operation,
         namespace: &request.namespace,
-        namespace_labels: world.labels(&request.namespace),
+        namespace_labels: &world.labels(&request.namespace),
         services: world.services(),
     };
     match phase {
