@@ -28,7 +28,7 @@ pub async fn serve(
 ) {
     let acceptor = TlsAcceptor::from(tls);
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = Arc::new(GracefulShutdown::new());
+    let graceful = GracefulShutdown::new();
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         let accept = async {
@@ -59,9 +59,7 @@ pub async fn serve(
     }
     drop(listener);
     let drained = async {
-        if let Some(graceful) = Arc::into_inner(graceful) {
-            graceful.shutdown().await;
-        }
+        graceful.shutdown().await;
         while tasks.join_next().await.is_some() {}
     };
     if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {

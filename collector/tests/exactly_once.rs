@@ -1,6 +1,7 @@
 //! However chunks are cut, interleaved, repeated and lost: what is composed is what was sent, each byte once.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "what goes wrong in a helper fails the test"
 )]

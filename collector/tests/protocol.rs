@@ -230,7 +230,7 @@ fn an_ended_run_takes_nothing_more() {
         server
             .patch(&session, "test/0/log", 0, false, b"late")
             .status(),
-        403
+        410
     );
     assert_eq!(server.open("token-a").status(), 403);
 }

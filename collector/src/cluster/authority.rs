@@ -124,7 +124,7 @@ impl SharedAuthority {
         })
     }
 
-    /// A resolver with a first leaf; waits for the API server as long as it takes.
+    /// A resolver with a first leaf.
     pub async fn first(&self) -> Result<Arc<Resolver>, SharedError> {
         let rotation = self.sync().await?;
         Ok(Resolver::new(rotation.current().issue(

@@ -62,9 +62,8 @@ impl ApiError {
             Self::Unauthenticated(_) | Self::Identity(IdentityError::NotGood(_)) => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::Identity(IdentityError::NotAllowed(_)) | Self::Upload(UploadError::Ended(_)) => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Identity(IdentityError::NotAllowed(_)) => StatusCode::FORBIDDEN,
+            Self::Upload(UploadError::Ended(_)) => StatusCode::GONE,
             Self::Name(_) | Self::Header(..) | Self::Upload(UploadError::NoPath) => {
                 StatusCode::BAD_REQUEST
             }

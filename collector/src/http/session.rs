@@ -27,6 +27,10 @@ pub(super) async fn open(
     let token = bearer(&headers)?;
     let pod = app.identity.pod(&token).await?;
     let name = pod.run_name()?;
+    // A pod that was once a test remains one, whatever became of its labels.
+    if !pod.labelled && app.index.run(&pod.uid).await?.is_none() {
+        return Err(IdentityError::NotAllowed("the token's pod is not labelled as a test").into());
+    }
     let new = NewRun {
         uid: pod.uid,
         namespace: pod.namespace,

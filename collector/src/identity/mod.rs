@@ -21,6 +21,8 @@ pub struct PodIdentity {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// It carries the label of tests.
+    pub labelled: bool,
 }
 
 impl PodIdentity {

@@ -73,6 +73,7 @@ impl Tokens {
                 namespace,
                 name: entry.pod,
                 uid: entry.uid,
+                labelled: true,
             };
             pod.run_name()?;
             Ok((Secret::new(entry.token).hash(), pod))

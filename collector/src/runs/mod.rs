@@ -10,6 +10,8 @@ pub mod ending;
 pub mod finalise;
 pub mod gather;
 pub mod layout;
+mod never_started;
+mod outside;
 mod quantity;
 pub mod records;
 pub mod seen;

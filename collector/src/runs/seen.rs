@@ -44,6 +44,16 @@ impl Told {
             message: message.unwrap_or_default().to_owned(),
         }
     }
+
+    /// Both, as a sentence.
+    pub fn sentence(&self) -> String {
+        let message = self.message.trim();
+        match (message.is_empty(), message.ends_with('.')) {
+            (true, _) => format!("{}.", self.reason),
+            (false, true) => format!("{}: {message}", self.reason),
+            (false, false) => format!("{}: {message}.", self.reason),
+        }
+    }
 }
 
 /// What is known about a Job.
