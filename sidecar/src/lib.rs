@@ -61,6 +61,8 @@ pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
+        let sentence = line.trim_end_matches('.').len();
+        line.truncate(sentence);
         line.push_str(": ");
         line.push_str(&inner.to_string());
         cause = inner.source();

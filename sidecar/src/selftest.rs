@@ -35,13 +35,17 @@ pub fn run(options: &SelftestOptions) -> ExitCode {
             ),
         ]
     };
-    let mut text = "TAP version 13\n".to_owned();
-    for (number, (name, holds)) in (1..).zip(checks) {
+    let lines = (1..).zip(checks).map(|(number, (name, holds))| {
         let not = if *holds { "" } else { "not " };
-        text.push_str(&format!("{not}ok {number} - {name}\n"));
-    }
-    text.push_str(&format!("1..{}\n", checks.len()));
-    let told = io::stdout().write_all(text.as_bytes());
+        format!("{not}ok {number} - {name}")
+    });
+    let lines: Vec<String> = lines.collect();
+    let told = writeln!(
+        io::stdout(),
+        "TAP version 13\n{}\n1..{}",
+        lines.join("\n"),
+        checks.len()
+    );
     if told.is_ok() && checks.iter().all(|(_, holds)| *holds) {
         ExitCode::SUCCESS
     } else {
