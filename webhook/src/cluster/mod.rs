@@ -9,6 +9,8 @@
 //! | get, update | the Secret `proctor-webhook-ca` in the own namespace, which the chart makes empty |
 
 mod authority;
+#[cfg(test)]
+mod authority_tests;
 mod configurations;
 mod keeper;
 mod probe;
