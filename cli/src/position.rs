@@ -7,10 +7,10 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::{Location, Spanned};
 
 /// A value and where it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node(Spanned<Content>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Content {
     Scalar(Value),
     Sequence(Vec<Node>),

@@ -12,7 +12,7 @@ use crate::policies::Judge;
 use crate::position::Node;
 
 /// An object with a pod or a pod template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subject {
     /// The file, or `-`.
     pub(crate) file: PathBuf,
@@ -59,6 +59,27 @@ impl Subject {
         self.with(&self.object, |object| judge.compiled().selects(object))
     }
 
+    /// The same with the test label, unless it has another value under the label's key.
+    fn labelled(&self, judge: &Judge) -> Self {
+        let label = &judge.compiled().platform().label;
+        let mut labelled = self.clone();
+        let template = self.kind.pod_path().iter();
+        let template = template.fold(Some(&self.object), |value, key| value?.get(*key));
+        let has = |object: Option<&Value>| {
+            let labels = object.and_then(|object| object.pointer("/metadata/labels"));
+            labels.is_some_and(|labels| labels.get(&label.key).is_some())
+        };
+        if !has(template)
+            && !has(Some(&self.object))
+            && let Some(object) = labelled.object.as_object_mut()
+            && let Some(metadata) = map_at(object, "metadata")
+            && let Some(labels) = map_at(metadata, "labels")
+        {
+            labels.insert(label.key.clone(), label.value.clone().into());
+        }
+        labelled
+    }
+
     /// The operations that admission would apply to the object as it is in the file.
     pub(crate) fn operations(&self, judge: &Judge) -> Result<Patch, Failure> {
         self.given(judge, &self.object)
@@ -73,9 +94,9 @@ impl Subject {
         Ok(object)
     }
 
-    /// What would be said of it at the end of admission.
+    /// What would be said of it at the end of admission; of one without the test label, what would be said if it had it.
     pub(crate) fn findings(&self, judge: &Judge) -> Result<Vec<Finding>, Failure> {
-        let stored = self.stored(judge)?;
+        let stored = self.labelled(judge).stored(judge)?;
         self.with(&stored, |object| {
             judge.in_namespace(self.namespace(), |compiled, context| {
                 compiled.review(object, None, context)
@@ -134,4 +155,16 @@ impl Subject {
         })?;
         Ok(decide(&object))
     }
+}
+
+/// The map in a field; one is made where there is none.
+fn map_at<'v>(
+    object: &'v mut Map<String, Value>,
+    field: &str,
+) -> Option<&'v mut Map<String, Value>> {
+    let slot = object.entry(field).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut()
 }
