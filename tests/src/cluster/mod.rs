@@ -4,6 +4,7 @@ pub(crate) mod logs;
 mod namespace;
 mod proctor;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -96,20 +97,21 @@ impl Cluster {
 /// The binary `testbed`, which Cargo builds before it runs a test of this crate.
 fn testbed_program() -> Result<PathBuf> {
     let current = std::env::current_exe().context("The path of this program is not known.")?;
-    if current.file_stem().is_some_and(|name| name == "testbed") {
-        return Ok(current);
+    let name = current
+        .file_name()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default();
+    if name == "testbed" || name == "testbed (deleted)" {
+        // Not by its path: that may have been built anew since this process began.
+        return Ok(PathBuf::from("/proc/self/exe"));
     }
     // A test is target/PROFILE/deps/NAME-HASH, the binary target/PROFILE/testbed.
-    let sibling = current
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or(&current)
-        .join("testbed");
-    let given = std::env::var_os("CARGO_BIN_EXE_testbed").map_or(sibling, PathBuf::from);
-    given.is_file().then(|| given.clone()).with_context(|| {
+    let folder = current.parent().and_then(Path::parent).unwrap_or(&current);
+    let sibling = folder.join("testbed");
+    sibling.is_file().then(|| sibling.clone()).with_context(|| {
         format!(
             "The binary {} is missing; `cargo build -p proctor-tests` builds it.",
-            given.display()
+            sibling.display()
         )
     })
 }

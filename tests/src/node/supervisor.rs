@@ -72,7 +72,8 @@ fn start(state: &State) -> Result<Child> {
             "--kill-child=KILL",
             "--propagation=private",
         ])
-        .arg(std::env::current_exe()?)
+        // This very program, whatever is at its path by now.
+        .arg(format!("/proc/{}/exe", std::process::id()))
         .arg("init")
         .arg(state.folder())
         .env_clear()
