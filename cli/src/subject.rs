@@ -63,8 +63,8 @@ impl Subject {
     fn labelled(&self, judge: &Judge) -> Self {
         let label = &judge.compiled().platform().label;
         let mut labelled = self.clone();
-        let template = self.kind.pod_path().iter();
-        let template = template.fold(Some(&self.object), |value, key| value?.get(*key));
+        let mut path = self.kind.pod_path().iter();
+        let template = path.try_fold(&self.object, |value, key| value.get(*key));
         let has = |object: Option<&Value>| {
             let labels = object.and_then(|object| object.pointer("/metadata/labels"));
             labels.is_some_and(|labels| labels.get(&label.key).is_some())

@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::needless_pass_by_value,
+    clippy::indexing_slicing,
     reason = "a test may panic"
 )]
 

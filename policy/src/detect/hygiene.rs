@@ -88,7 +88,9 @@ pub(crate) fn of_reporter(
     effective: &Effective<'_>,
     hits: &mut Vec<Hit>,
 ) {
-    if object.kind() == Kind::Pod && reporter_differs(object.pod(), platform, effective) {
+    let label = &platform.label;
+    let is_test = object.kind() == Kind::Pod && object.label(&label.key) == Some(&label.value);
+    if is_test && reporter_differs(object.pod(), platform, effective) {
         let path = "spec.initContainers".to_owned();
         let message = "the reporter is missing, or is not as it was injected".to_owned();
         hits.push(plain(&finding::NOT_INJECTED, path, "", message));

@@ -119,6 +119,11 @@ const VARIANTS: &[&str] = &[
     "initial",
     "text",
 ];
+/// `ALLOW_EMPTY_PASSWORD`, `RANDOM_ROOT_PASSWORD`: what is asked of a password.
+const DEMANDS: &[&str] = &[
+    "allow", "random", "require", "required", "enable", "disable", "use", "generate", "rotate",
+    "reset", "validate",
+];
 /// `MAX_PASS`, `PAD_TOKEN`, `PULL_SECRET`: words before the last one that make it harmless.
 const HARMLESS_PASS: &[&str] = &[
     "first", "second", "max", "min", "multi", "num", "test", "tests", "should", "must", "will",
@@ -149,6 +154,7 @@ const HARMLESS_TOKEN: &[&str] = &[
     "count",
     "design",
     "cancellation",
+    "cluster",
     "cancel",
     "image",
     "use",
@@ -242,6 +248,9 @@ impl Words {
             last = numbered;
         }
         let before = words.next().unwrap_or("");
+        if self.any(DEMANDS) {
+            return None;
+        }
         match last {
             "pass" | "pw" if before.is_empty() || HARMLESS_PASS.contains(&before) => None,
             "pat" if before.is_empty() => None,
@@ -328,6 +337,8 @@ mod tests {
             "FIRST_PASS",
             "SECRET_MANAGER",
             "API_KEY_HEADER",
+            "MYSQL_ALLOW_EMPTY_PASSWORD",
+            "initial-cluster-token",
         ] {
             assert_eq!(Words::of(name).credential(), None, "{name}");
         }

@@ -49,7 +49,9 @@ fn in_pair(word: &str) -> Option<String> {
     if value.starts_with('=') {
         return None;
     }
-    if is_credential(&Words::of(key), value) && !is_variable(value) {
+    // In SQL and code inside a script, quotes and commas belong to the language there.
+    let bare = value.trim_matches(['"', '\'', ',', ';', ')']);
+    if is_credential(&Words::of(key), bare) && !is_variable(value) {
         return Some(key.to_owned());
     }
     in_pair(value)

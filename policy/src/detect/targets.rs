@@ -108,8 +108,6 @@ const HOST_FLAGS: &[&str] = &[
     "--server",
     "--url",
     "--uri",
-    "--addr",
-    "--address",
     "--endpoint",
     "--broker",
     "--brokers",
