@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::Server;
+use common::{Server, wait_until};
 use serde_json::{Value, json};
 
 const GREEN: &str = r#"<testsuite name="api"><testcase name="login" time="0.5"/><testcase name="logout" time="0.25"/></testsuite>"#;
@@ -224,4 +224,28 @@ fn a_run_that_was_done_is_finalised_after_a_restart() {
     server.done(&session, 0);
     server.restart();
     assert_eq!(server.finished()["metadata"]["verdict"], "Passed");
+}
+
+#[test]
+fn finalising_that_was_cut_off_is_done_again_from_the_beginning() {
+    let server = Server::start();
+    let session = server.session("token-a");
+    let upload = Upload {
+        container: "test",
+        log: "2 passed\n",
+        files: &[("junit.xml", GREEN)],
+        exit_code: Some(0),
+    };
+    upload.send(&server, &session);
+    // What an attempt leaves that composed the log, and then lost the store.
+    std::fs::write(server.folder().join("build-log.txt"), "half of it").unwrap();
+    std::fs::write(server.folder().join("artifacts"), "in the way").unwrap();
+    server.done(&session, 0);
+    wait_until("the log to be composed", || {
+        text(&server, "build-log.txt") != "half of it"
+    });
+    assert!(!server.folder().join("finished.json").exists());
+    std::fs::remove_file(server.folder().join("artifacts")).unwrap();
+    assert_eq!(server.finished()["metadata"]["verdict"], "Passed");
+    assert_eq!(text(&server, "build-log.txt"), "2 passed\n");
 }

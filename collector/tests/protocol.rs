@@ -179,11 +179,11 @@ fn limits_are_told_as_such() {
 }
 
 #[test]
-fn a_request_without_its_headers_is_told_which() {
+fn an_offset_beyond_the_end_is_refused() {
     let server = Server::start();
     let session = server.session("token-a");
-    let agent = server.patch(&session, "test/0/log", u64::MAX, false, b"x");
-    assert_eq!((agent.status().as_u16(), offset(&agent)), (409, 0));
+    let far = server.patch(&session, "test/0/log", u64::MAX, false, b"x");
+    assert_eq!((far.status().as_u16(), offset(&far)), (409, 0));
 }
 
 #[test]
@@ -233,4 +233,20 @@ fn an_ended_run_takes_nothing_more() {
         410
     );
     assert_eq!(server.open("token-a").status(), 403);
+}
+
+#[test]
+fn while_the_store_is_away_nothing_is_acknowledged() {
+    let server = Server::start();
+    let session = server.session("token-a");
+    std::fs::create_dir_all(server.folder()).unwrap();
+    let in_the_way = server.folder().join(".parts");
+    std::fs::write(&in_the_way, "").unwrap();
+    let away = server.patch(&session, "test/0/log", 0, false, b"hello");
+    assert_eq!(away.status(), 503);
+    assert!(away.headers().contains_key("retry-after"));
+    assert_eq!(offset(&server.head(&session, "test/0/log")), 0);
+    std::fs::remove_file(in_the_way).unwrap();
+    let back = server.patch(&session, "test/0/log", 0, false, b"hello");
+    assert_eq!((back.status().as_u16(), offset(&back)), (204, 5));
 }

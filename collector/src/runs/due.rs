@@ -193,3 +193,117 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::DnsName;
+    use crate::runs::seen::SeenPod;
+
+    const GRACE: SignedDuration = SignedDuration::from_secs(30);
+
+    fn run() -> Run {
+        Run {
+            uid: "u".to_owned(),
+            namespace: DnsName::parse("team").unwrap(),
+            name: DnsName::parse("run").unwrap(),
+            pod: Some("pod".to_owned()),
+            state: RunState::Open,
+            announced: true,
+            has_session: true,
+            seen: None,
+            done: false,
+            left_behind_bytes: 0,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn pod(change: impl FnOnce(&mut SeenPod)) -> Seen {
+        let ended_at = Some(Timestamp::UNIX_EPOCH);
+        let mut pod = SeenPod {
+            phase: "Succeeded".to_owned(),
+            ended_at,
+            ..SeenPod::default()
+        };
+        change(&mut pod);
+        Seen {
+            pod: Some(pod),
+            ..Seen::default()
+        }
+    }
+
+    /// Whether it is due this many seconds after the pod's end.
+    fn due(run: &Run, seen: &Seen, seconds: i64) -> bool {
+        is_due(
+            run,
+            seen,
+            true,
+            GRACE,
+            Timestamp::from_second(seconds).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_pod_that_goes_on_is_waited_for_whatever_its_reporter_says() {
+        let running = pod(|pod| (pod.phase, pod.ended_at) = ("Running".to_owned(), None));
+        assert!(!due(
+            &Run {
+                done: true,
+                ..run()
+            },
+            &running,
+            1_000_000
+        ));
+    }
+
+    #[test]
+    fn the_last_bytes_of_an_ended_pod_are_waited_for_and_not_for_ever() {
+        assert!(!due(&run(), &pod(|_| ()), 29));
+        assert!(due(&run(), &pod(|_| ()), 30));
+    }
+
+    #[test]
+    fn nothing_is_waited_for_when_nothing_can_come() {
+        assert!(due(
+            &Run {
+                done: true,
+                ..run()
+            },
+            &pod(|_| ()),
+            0
+        ));
+        assert!(due(
+            &Run {
+                has_session: false,
+                ..run()
+            },
+            &pod(|_| ()),
+            0
+        ));
+        assert!(due(&run(), &pod(|pod| pod.reporter_ended = true), 0));
+        assert!(due(&run(), &pod(|pod| pod.gone = true), 0));
+    }
+
+    #[test]
+    fn the_reporters_word_decides_only_where_there_is_no_cluster() {
+        let done = Run {
+            done: true,
+            ..run()
+        };
+        let alone = |run: &Run| is_due(run, &Seen::default(), false, GRACE, Timestamp::UNIX_EPOCH);
+        assert!(alone(&done) && !alone(&run()));
+        assert!(!due(&done, &Seen::default(), 1_000_000));
+    }
+
+    #[test]
+    fn a_closing_run_is_taken_up_again() {
+        assert!(due(
+            &Run {
+                state: RunState::Closing,
+                ..run()
+            },
+            &Seen::default(),
+            0
+        ));
+    }
+}

@@ -156,11 +156,9 @@ impl Server {
     pub fn finished(&self) -> Value {
         let file = self.folder().join("finished.json");
         let parts = self.folder().join(".parts");
-        let deadline = Instant::now() + DEADLINE;
-        while !file.exists() || parts.exists() {
-            assert!(Instant::now() < deadline, "the run was not finalised");
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        wait_until("the run to be finalised", || {
+            file.exists() && !parts.exists()
+        });
         serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
     }
 
@@ -220,4 +218,13 @@ pub fn offset(answer: &Response<Body>) -> u64 {
         .unwrap()
         .parse()
         .unwrap()
+}
+
+/// Waits for a condition, and not for ever.
+pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
 }
