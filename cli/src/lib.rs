@@ -49,7 +49,7 @@ enum Command {
     /// One of the servers of the demo
     #[cfg(feature = "demo")]
     #[command(hide = true, subcommand)]
-    Role(demo::Role),
+    Role(Box<demo::Role>),
 }
 
 /// Runs the command line and returns what to exit with.

@@ -21,7 +21,7 @@ struct Ran {
 
 impl Ran {
     fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{}{}", self.out, self.err))
+        serde_json::from_str(&self.out).expect(&self.out)
     }
 }
 

@@ -6,9 +6,11 @@
 mod admission;
 mod examples;
 mod https;
+mod pod;
 mod process;
 mod role;
 mod run;
+mod servers;
 
 use std::io;
 use std::path::{Path, PathBuf};

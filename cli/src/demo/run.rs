@@ -3,16 +3,17 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::DemoError;
 use super::admission::{Admitted, admit, pod_of};
-use super::examples::{OTHERS, POLICIES, RUN, SECRETS};
+use super::examples::{OTHERS, RUN};
 use super::https::Client;
-use super::process::{Process, itself};
+use super::pod::test_command;
+use super::servers::Servers;
 
 /// `proctor demo`
 #[derive(Debug, clap::Args)]
@@ -77,50 +78,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, DemoError> {
 
 fn whole_way(folder: &Path, told: Told) -> Result<Outcome, DemoError> {
     told.step("The collector and the webhook start, each with a certificate authority of its own");
-    let identity = json!([{ "token": "demo-token", "namespace": "demo", "pod": "demo-tests-x7k2p", "uid": "d3a0c0de-0000-4000-8000-000000000001" }]);
-    write(&folder.join("tokens.json"), &identity.to_string())?;
-    write(&folder.join("token"), "demo-token")?;
-    write(&folder.join("policies.yaml"), POLICIES)?;
-    let path = |name: &str| folder.join(name).display().to_string();
-
-    let mut collector = Process::start(
-        "collector",
-        folder,
-        [
-            "collector".to_owned(),
-            "--standalone".to_owned(),
-            "--listen=127.0.0.1:0".to_owned(),
-            format!("--store={}", path("store")),
-            format!("--tokens={}", path("tokens.json")),
-            format!("--ca-out={}", path("collector-ca.pem")),
-            format!("--address-out={}", path("collector.address")),
-        ],
-    )?;
-    let collector_ca = collector.writes(&folder.join("collector-ca.pem"))?;
-    let collector_address = collector.writes(&folder.join("collector.address"))?;
-    let collector_url = format!("https://{collector_address}");
-
-    let mut webhook = Process::start(
-        "webhook",
-        folder,
-        [
-            "webhook".to_owned(),
-            "--listen=127.0.0.1:0".to_owned(),
-            format!("--policy={}", path("policies.yaml")),
-            format!("--ca-out={}", path("webhook-ca.pem")),
-            format!("--address-out={}", path("webhook.address")),
-            "--sidecar-image=proctor.dev/sidecar:demo".to_owned(),
-            format!("--collector-url={collector_url}"),
-            format!("--collector-ca={}", path("collector-ca.pem")),
-        ],
-    )?;
-    let webhook_ca = webhook.writes(&folder.join("webhook-ca.pem"))?;
-    let webhook_address = webhook.writes(&folder.join("webhook.address"))?;
-    told.line(&format!("   webhook    https://{webhook_address}"));
-    told.line(&format!("   collector  {collector_url}"));
+    let mut servers = Servers::start(folder)?;
+    told.line(&format!(
+        "   webhook    https://{}",
+        servers.webhook_address
+    ));
+    told.line(&format!("   collector  {}", servers.collector_url));
 
     told.step("The example Jobs go through admission, over TLS, as the API server would send them");
-    let client = Client::new(&webhook_address, &webhook_ca)?;
+    let client = Client::new(&servers.webhook_address, &servers.webhook_ca)?;
     let mut admitted = vec![admit(&client, RUN.job()?)?];
     for example in OTHERS {
         admitted.push(admit(&client, example.job()?)?);
@@ -139,25 +105,7 @@ fn whole_way(folder: &Path, told: Told) -> Result<Outcome, DemoError> {
 
     told.step("Its test runs under the wrapper, the reporter beside it");
     let root = folder.join("volume");
-    let sidecar = |name: &str| [name.to_owned(), format!("--root={}", root.display())];
-    let installed = itself()?.arg("sidecar").args(sidecar("install")).status();
-    if !installed.is_ok_and(|status| status.success()) {
-        return Err(DemoError::Example(RUN.path));
-    }
-    let reporter = Process::start(
-        "reporter",
-        folder,
-        [
-            vec!["sidecar".to_owned()],
-            sidecar("report").to_vec(),
-            vec![
-                format!("--collector-url={collector_url}"),
-                format!("--collector-ca={collector_ca}"),
-                format!("--token-file={}", path("token")),
-            ],
-        ]
-        .concat(),
-    )?;
+    let reporter = servers.reporter(folder, &root)?;
     let status = test_command(&pod.object, &root, folder)?
         .status()
         .map_err(|source| DemoError::Start {
@@ -170,7 +118,9 @@ fn whole_way(folder: &Path, told: Told) -> Result<Outcome, DemoError> {
     reporter.terminate()?;
     let run = folder.join("store/demo/demo-tests-x7k2p-d3a0c0de");
     let report = run.join("artifacts/proctor/report.html");
-    let summary = collector.writes(&run.join("artifacts/proctor/report.json"))?;
+    let summary = servers
+        .collector
+        .writes(&run.join("artifacts/proctor/report.json"))?;
     let summary: Value = serde_json::from_str(&summary)
         .map_err(|source| DemoError::answer("report.json", source))?;
     let part = |name: &str| summary.get(name).cloned().unwrap_or_default();
@@ -179,93 +129,13 @@ fn whole_way(folder: &Path, told: Told) -> Result<Outcome, DemoError> {
         part("verdict"),
         part("tests")
     ));
-    collector.terminate()?;
-    webhook.terminate()?;
+    servers.stop()?;
     Ok(Outcome {
         verdict: part("verdict"),
         tests: part("tests"),
         report,
         admitted,
     })
-}
-
-/// The command of the pod's test container as the kubelet would start it, but for where the volume is.
-fn test_command(pod: &Value, root: &Path, folder: &Path) -> Result<Command, DemoError> {
-    let broken = || DemoError::Example(RUN.path);
-    let container = pod.pointer("/spec/containers/0").ok_or_else(broken)?;
-    let words = |field: &str| -> Vec<&str> {
-        let list = container.get(field).and_then(Value::as_array);
-        list.into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect()
-    };
-    let command = words("command");
-    let (wrapper, arguments) = command.split_first().ok_or_else(broken)?;
-    if *wrapper != "/proctor/bin/exec" {
-        return Err(broken());
-    }
-    let termination = folder.join("termination-log");
-    let mut process = itself()?;
-    process
-        .args(["sidecar", "exec"])
-        .arg("--root")
-        .arg(root)
-        .arg("--termination-log")
-        .arg(termination)
-        .args(arguments)
-        .args(words("args"))
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .stdin(Stdio::null());
-    for (name, value) in environment(container) {
-        process.env(name, value);
-    }
-    let output = folder.join("test.log");
-    let file = fs::File::create(&output).map_err(|source| DemoError::file(&output, source))?;
-    let errors = file
-        .try_clone()
-        .map_err(|source| DemoError::file(&output, source))?;
-    process.stdout(file).stderr(errors);
-    Ok(process)
-}
-
-/// The environment of a container: what its Secrets hold, then its own variables.
-fn environment(container: &Value) -> Vec<(String, String)> {
-    let mut environment = Vec::new();
-    let list = |field: &str| {
-        container
-            .get(field)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
-    for source in list("envFrom") {
-        let name = source
-            .pointer("/secretRef/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let secret = SECRETS.iter().find(|(secret, _)| *secret == name);
-        for (name, value) in secret.into_iter().flat_map(|(_, entries)| *entries) {
-            environment.push(((*name).to_owned(), (*value).to_owned()));
-        }
-    }
-    for variable in list("env") {
-        let part = |field: &str| {
-            variable
-                .get(field)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        if let (Some(name), Some(value)) = (part("name"), part("value")) {
-            environment.push((name, value));
-        }
-    }
-    environment
-}
-
-fn write(path: &Path, text: &str) -> Result<(), DemoError> {
-    fs::write(path, text).map_err(|source| DemoError::file(path, source))
 }
 
 /// Where what happens is told: to people as it happens, to programs once at the end.
