@@ -1,5 +1,7 @@
 //! Where log lines go.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -9,6 +11,7 @@ use crate::args::LogFormat;
 pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let _taken = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -21,6 +21,9 @@ const LEAF_VALIDITY: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The longest time between two looks at the shared authority; far below the propagation time of its rotation.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
+/// How long one look may take where the API server hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The first pause after a failure; it doubles up to [`LOOK_AGAIN`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,8 @@ pub(crate) enum KeepError {
     Issue(#[from] IssueError),
     #[error("the API server does not know what to trust")]
     Configuration(#[from] ConfigurationError),
+    #[error("the API server did not answer in time")]
+    Slow,
     #[error("the API server would not trust this server")]
     Probe(#[from] ProbeError),
 }
@@ -79,7 +84,9 @@ impl Keeper {
     ) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let wait = match self.turn(&mut rotation, &resolver, address).await {
+            let turn = self.turn(&mut rotation, &resolver, address);
+            let turn = tokio::time::timeout(PATIENCE, turn).await;
+            let wait = match turn.unwrap_or(Err(KeepError::Slow)) {
                 Ok(()) => {
                     pause = FIRST_PAUSE;
                     self.until_due(&rotation)
@@ -104,25 +111,30 @@ impl Keeper {
         address: SocketAddr,
     ) -> Result<(), KeepError> {
         let now = Timestamp::now();
-        let shared = self.store.current(Some(rotation), now).await;
-        let shared = shared.map(|current| *rotation = current);
-        // An API server that is away keeps nobody from a leaf of the authority at hand.
-        let leaf = resolver.leaf();
-        if !leaf.is_issued_by(rotation.current()) || leaf.renew_at() <= now {
-            resolver.replace(
-                rotation
-                    .current()
-                    .issue(&self.names(), LEAF_VALIDITY, now)?,
-            );
-        }
-        let authority_ends = rotation.current().not_after();
-        self.metrics
-            .certificates_end(resolver.not_after(), authority_ends);
-        shared?;
+        // First of the authority at hand: an API server that is away keeps nobody from a new leaf.
+        self.renew(rotation, resolver, now)?;
+        *rotation = self.store.current(Some(rotation), now).await?;
+        self.renew(rotation, resolver, now)?;
         for trusted in self.configurations.publish(&rotation.bundle()).await? {
             probe(address, &self.service, &trusted).await?;
         }
         self.readiness.done(Part::Certificate);
+        Ok(())
+    }
+
+    /// A new leaf, where the one shown is of another authority or two thirds through.
+    fn renew(
+        &self,
+        rotation: &Rotation,
+        resolver: &Resolver,
+        now: Timestamp,
+    ) -> Result<(), KeepError> {
+        let (authority, leaf) = (rotation.current(), resolver.leaf());
+        if !leaf.is_issued_by(authority) || leaf.renew_at() <= now {
+            resolver.replace(authority.issue(&self.names(), LEAF_VALIDITY, now)?);
+        }
+        self.metrics
+            .certificates_end(resolver.not_after(), authority.not_after());
         Ok(())
     }
 
