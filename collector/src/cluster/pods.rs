@@ -145,8 +145,8 @@ impl Pods {
     /// Takes a step, however often it has to be tried: an event comes once.
     async fn take(&self, step: Step<'_>) {
         while let Err(error) = self.try_to_take(&step).await {
-            if let WatchError::Name(error) = error {
-                tracing::error!(%error, "a pod is left out");
+            if let WatchError::Name(_) | WatchError::Index(IndexError::Row(_)) = error {
+                tracing::error!(error = %chain(&error), "a pod is left out");
                 return;
             }
             tracing::warn!(error = %chain(&error), "what became of a pod could not be written down yet");
@@ -270,8 +270,14 @@ impl Pods {
             self.index.set_seen(&run.uid, seen).await?;
             self.wake.notify_one();
         }
-        if !run.announced && self.publisher.announce(run, seen).await? {
-            self.index.set_announced(&run.uid).await?;
+        if run.announced {
+            return Ok(());
+        }
+        match self.publisher.announce(run, seen).await {
+            Ok(true) => self.index.set_announced(&run.uid).await?,
+            Ok(false) => {}
+            // The next event tries again, at the latest the verdict; one pod must not hold up the others.
+            Err(error) => tracing::warn!(error = %chain(&error), "a run is not announced yet"),
         }
         Ok(())
     }

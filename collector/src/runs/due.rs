@@ -107,8 +107,12 @@ impl Loop {
             let waits = failures
                 .get(&run.uid)
                 .is_some_and(|failure| failure.next > Instant::now());
-            if !waits && is_due(&run, &run.seen()?, self.in_cluster, self.grace, now) {
-                due.push(run);
+            match run.seen() {
+                Ok(seen) if !waits && is_due(&run, &seen, self.in_cluster, self.grace, now) => {
+                    due.push(run);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(error = %chain(&error), "a run cannot be finalised"),
             }
         }
         let mut due = due.into_iter();
