@@ -3,8 +3,10 @@
 //! `strings` shows every string with its place; `rules` says what is wrong with it, with the help of the readers of names, URLs, hosts,
 //! tokens and shell scripts beside it. Modes and exceptions come last.
 
+mod addresses;
 mod hit;
 mod hygiene;
+mod json;
 mod literal;
 mod loopback;
 mod names;

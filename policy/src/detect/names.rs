@@ -252,8 +252,8 @@ impl Words {
             return None;
         }
         match last {
-            "pass" | "pw" if before.is_empty() || HARMLESS_PASS.contains(&before) => None,
-            "pat" if before.is_empty() => None,
+            "pass" | "pw" if HARMLESS_PASS.contains(&before) => None,
+            "pw" | "pat" if before.is_empty() => None,
             "key" => KEYS.contains(&before).then_some(Credential::Token),
             "keys" => ["api", "access", "private", "secret"]
                 .contains(&before)

@@ -1,14 +1,15 @@
 //! What is wrong with a string in its place.
 
+use super::addresses::Target;
 use super::hit::{Hit, fingerprint};
 use super::literal::is_credential;
 use super::loopback::is_loopback;
 use super::names::Words;
 use super::shell::{self, Command};
 use super::strings::{Place, Role, Subject};
-use super::targets::{self, Target};
+use super::targets;
 use super::url::{Url, has_password_pair};
-use super::{Detector, secrets, served, tokens, wayout};
+use super::{Detector, json, secrets, served, tokens, wayout};
 use crate::context::Context;
 use crate::finding::{self, Code};
 use crate::inject::REPORTER;
@@ -72,8 +73,13 @@ impl<'r> Rules<'r> {
         if var.value_from.is_some() || value.is_empty() || self.is_own(place, var) {
             return;
         }
-        if !self.secret_in_text(place, value, Form::Value) && is_credential(&Words::of(name), value)
-        {
+        let inside = json::pairs(value);
+        let holds_credential = |name: &str| {
+            let mut inside = inside.iter();
+            is_credential(&Words::of(name), value)
+                || inside.any(|(key, text)| is_credential(&Words::of(key), text))
+        };
+        if !self.secret_in_text(place, value, Form::Value) && holds_credential(name) {
             let message = format!("{name} is a credential in plain sight");
             let way_out = format!("set valueFrom.secretKeyRef to a Secret that holds {name}");
             self.hit(
@@ -89,7 +95,11 @@ impl<'r> Rules<'r> {
         let Some((_, _, container)) = place.container else {
             return;
         };
-        if let Some(target) = self.unserved(targets::in_env(name, value, container), place) {
+        let mut found = targets::in_env(name, value, container);
+        for (key, text) in &inside {
+            found.extend(targets::in_env(key, text, container));
+        }
+        if let Some(target) = self.unserved(found, place) {
             self.localhost(place, name, &target, value, Some(name));
         }
     }

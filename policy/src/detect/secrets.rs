@@ -67,9 +67,18 @@ fn is_variable(value: &str) -> bool {
 fn of_tool(program: &str, before: &str, word: &str) -> Option<String> {
     let literal = |value: &str| !value.is_empty() && !is_reference(value) && !is_variable(value);
     match program {
-        "curl" | "wget" | "http" if USER_FLAGS.contains(&before) => {
-            let (_, password) = word.split_once(':')?;
-            literal(password).then(|| before.to_owned())
+        "curl" | "wget" | "http" => {
+            let glued = word.strip_prefix("-u").filter(|rest| !rest.is_empty());
+            let user_info = if USER_FLAGS.contains(&before) {
+                Some(word)
+            } else {
+                glued
+            };
+            let (_, password) = user_info?.split_once(':')?;
+            literal(password).then(|| "-u".to_owned())
+        }
+        "docker" | "podman" | "helm" | "crane" | "oras" if before == "-p" => {
+            literal(word).then(|| "-p".to_owned())
         }
         "mysql" | "mysqladmin" | "mysqldump" | "mariadb" => {
             let password = word
@@ -108,17 +117,9 @@ pub(crate) fn tunnel(command: &Command) -> Option<usize> {
     let words = &command.words;
     let at = |word: &str| words.iter().position(|one| one == word);
     match command.program() {
-        "kubectl" | "oc" | "k3s" | "microk8s" | "minikube" => {
-            at("port-forward").or_else(|| at("tunnel"))
-        }
-        "ssh" | "autossh" => words.iter().position(|word| {
-            let flag = word.strip_prefix('-').unwrap_or_default();
-            let letters = flag
-                .split(|c: char| !c.is_ascii_alphabetic())
-                .next()
-                .unwrap_or_default();
-            letters.contains(['L', 'R', 'D']) && !flag.starts_with(['o', 'i', '-'])
-        }),
+        "kubectl" | "oc" | "k3s" | "microk8s" => at("port-forward"),
+        "minikube" => at("tunnel"),
+        "ssh" | "autossh" => ssh_forward(words),
         "telepresence" | "kubefwd" | "ngrok" | "cloudflared" | "ktunnel" => {
             words.iter().position(|word| {
                 let name = word.rsplit('/').next().unwrap_or_default();
@@ -127,6 +128,37 @@ pub(crate) fn tunnel(command: &Command) -> Option<usize> {
         }
         _ => None,
     }
+}
+
+/// The option of `ssh` that forwards a port; what comes after the host and is no option is the remote command.
+fn ssh_forward(words: &[String]) -> Option<usize> {
+    const WITH_VALUE: &str = "BbcEeFIiJlmOopQSWw";
+    let is_ssh = |word: &String| word.ends_with("ssh");
+    let start = words.iter().position(is_ssh)? + 1;
+    let mut host = false;
+    let mut value = false;
+    for (index, word) in words.iter().enumerate().skip(start) {
+        if std::mem::take(&mut value) {
+            continue;
+        }
+        let Some(letters) = word.strip_prefix('-') else {
+            if std::mem::replace(&mut host, true) {
+                return None;
+            }
+            continue;
+        };
+        // Letters up to the first that takes a value; the value is glued on, or the next word.
+        for (at, letter) in letters.char_indices() {
+            if "LRD".contains(letter) {
+                return Some(index);
+            }
+            if WITH_VALUE.contains(letter) {
+                value = at + 1 == letters.len();
+                break;
+            }
+        }
+    }
+    None
 }
 
 /// Whether the command writes a loopback address into `/etc/hosts`.

@@ -1,19 +1,12 @@
 //! Localhost as what a test talks to, told apart from addresses to listen on and lists to allow.
 
-use super::loopback::{is_loopback, is_unspecified};
+use super::addresses::{Target, in_text};
+use super::loopback::is_loopback;
 use super::names::Words;
 use super::served::default_port;
 use super::shell::{self, Command};
-use super::url::{Url, host_port};
+use super::url::host_port;
 use crate::view::Container;
-
-/// A target that is the pod itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Target {
-    pub(crate) port: Option<u16>,
-    /// The scheme, the flag or the program: what kind of service is meant.
-    pub(crate) hint: String,
-}
 
 /// Names of addresses to listen on, of lists, and of texts.
 const HARMLESS: &[&str] = &[
@@ -102,20 +95,20 @@ const HOSTS: &[&str] = &[
 const AMBIGUOUS: &[&str] = &[
     "host", "hostname", "address", "addr", "ip", "server", "node", "master", "hosts",
 ];
+/// The last words of flags that take a host: `--host`, `--redis-host`, `--base-url`. Not `--address`, by which servers listen.
 const HOST_FLAGS: &[&str] = &[
-    "--host",
-    "--hostname",
-    "--server",
-    "--url",
-    "--uri",
-    "--endpoint",
-    "--broker",
-    "--brokers",
-    "--bootstrap-server",
-    "--db-host",
-    "--target",
-    "--connect",
-    "--base-url",
+    "host",
+    "hostname",
+    "server",
+    "servers",
+    "url",
+    "uri",
+    "endpoint",
+    "endpoints",
+    "broker",
+    "brokers",
+    "target",
+    "connect",
 ];
 /// Programs that take `-h HOST`.
 const DASH_H: &[&str] = &[
@@ -185,7 +178,6 @@ const SERVERS: &[&str] = &[
     "fastapi",
 ];
 const DEV_TCP: &str = "/dev/tcp/";
-const SCHEMES_WITHOUT_HOST: &[&str] = &["file", "unix", "data", "http+unix", "sqlite"];
 
 /// What the value of a variable points at, if it is the pod itself. All of them, as one may be served and another not.
 pub(crate) fn in_env(name: &str, value: &str, container: &Container<'_>) -> Vec<Target> {
@@ -252,64 +244,6 @@ fn sibling_port(name: &str, container: &Container<'_>) -> Option<u16> {
         .ok()
 }
 
-/// URLs, `…@host` and `host=` pairs anywhere in a text.
-fn in_text(text: &str) -> Vec<Target> {
-    let mut targets = Vec::new();
-    for url in Url::all(text) {
-        if SCHEMES_WITHOUT_HOST.contains(&url.scheme) {
-            continue;
-        }
-        for (host, port) in url.hosts() {
-            if is_loopback(host) || is_unspecified(host) {
-                targets.push(Target {
-                    port: port.or_else(|| default_port(url.scheme)),
-                    hint: url.scheme.to_owned(),
-                });
-            }
-        }
-    }
-    for (at, opening) in ["@tcp(", "@"]
-        .iter()
-        .filter_map(|opening| Some((text.find(opening)?, opening)))
-    {
-        let rest = text.get(at + opening.len()..).unwrap_or_default();
-        let host = rest
-            .split(['/', ')', '?', ' ', ',', '"', '\''])
-            .next()
-            .unwrap_or_default();
-        let (host, port) = host_port(host);
-        if targets.is_empty() && !text.contains("://") && is_loopback(host) {
-            targets.push(Target {
-                port,
-                hint: String::new(),
-            });
-        }
-    }
-    for pair in text.split([';', ' ', '&', '?']) {
-        let Some((key, value)) = pair.split_once('=') else {
-            continue;
-        };
-        let key = key.trim().to_ascii_lowercase();
-        let (host, port) = host_port(value.trim_start_matches("tcp:"));
-        let (host, port) = match host.split_once(',') {
-            Some((host, port)) => (host, port.parse().ok()),
-            None => (host, port),
-        };
-        if matches!(key.as_str(), "host" | "server" | "data source" | "hostaddr")
-            && is_loopback(host)
-        {
-            let sibling = text
-                .split([';', ' '])
-                .find_map(|pair| pair.trim().strip_prefix("port=")?.parse().ok());
-            targets.push(Target {
-                port: port.or(sibling),
-                hint: String::new(),
-            });
-        }
-    }
-    targets
-}
-
 /// What a command talks to, by word.
 pub(crate) fn in_command(command: &Command, container: &Container<'_>) -> Vec<(usize, Target)> {
     let program = command.program();
@@ -347,9 +281,17 @@ pub(crate) fn in_command(command: &Command, container: &Container<'_>) -> Vec<(u
             if urls.is_empty() {
                 let operand = value.filter(|_| is_flag).unwrap_or(word);
                 let (host, port) = host_port(operand);
+                let takes_host = |flag: &str| {
+                    flag.starts_with("--") && HOST_FLAGS.contains(&Words::of(flag).last())
+                };
+                let glued = word
+                    .strip_prefix("-h")
+                    .filter(|_| DASH_H.contains(&program));
+                let (host, port) = glued.map_or((host, port), |host| (host, None));
                 let by_flag = !serves
-                    && (HOST_FLAGS.contains(&before)
-                        || (is_flag && value.is_some() && HOST_FLAGS.contains(&key))
+                    && (takes_host(before)
+                        || (value.is_some() && takes_host(key))
+                        || glued.is_some()
                         || (before == "-h" && DASH_H.contains(&program)));
                 let plain = CLIENTS.contains(&program) && !is_flag;
                 let judged = port.is_some() && !serves || by_flag || plain;
