@@ -232,7 +232,7 @@ pub struct Rule {
     Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
 )]
 pub enum Mode {
-    /// Nothing; the finding is not even made.
+    /// Nothing; the finding is not even made. In YAML it has to be quoted (`"Off"`), or it is read as a boolean.
     Off,
     /// It is admitted; metrics count the finding.
     Audit,
