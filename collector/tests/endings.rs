@@ -52,6 +52,9 @@ struct End {
     wrapper_exit_code: Option<i32>,
     ended_at: Timestamp,
     peak_memory_bytes: Option<u64>,
+    oom_kills: Option<u64>,
+    #[serde(default)]
+    files: u64,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +112,8 @@ impl Case {
             wrapper_exit_code,
             ended_at: end.ended_at,
             peak_memory_bytes: end.peak_memory_bytes,
+            oom_kills: end.oom_kills,
+            files: end.files,
             ..EndRecord::default()
         };
         let start = StartRecord {

@@ -33,8 +33,9 @@ pub(super) fn ended_from_outside(seen: &Seen, records: &Records) -> Option<(Outs
     Some(who_stopped(seen, pod, &cut_off.name))
 }
 
-/// Exit code 137 alone is any SIGKILL, and the runtime's word alone may speak of a child that nobody missed: both together, or the
-/// kill and a measurement, are evidence.
+/// Exit code 137 alone is any SIGKILL, and the runtime's word alone may speak of a child that nobody missed. Evidence is both together; the
+/// kill and a measurement; or the kernel's own count, where the command failed and left no report: a runner script that outlives its tests
+/// ends with an exit code of its own.
 fn out_of_memory(
     container: &SeenContainer,
     end: Option<&EndRecord>,
@@ -55,6 +56,22 @@ fn out_of_memory(
         end.ending(),
         Some(Ending::Signaled(9) | Ending::Exited(KILLED))
     );
+    let failed = killed
+        || end
+            .ending()
+            .is_some_and(|ending| ending != Ending::Exited(0));
+    if let Some(kills @ 1..) = end.oom_kills
+        && failed
+        && (killed || end.files == 0)
+    {
+        let statement = format!(
+            "The kernel ended {kills} process(es) of {name} for memory; no test report was left."
+        );
+        return Some((
+            OutsideReason::OOMKilled,
+            Fact::new(Observer::Wrapper, statement),
+        ));
+    }
     let (peak, limit) = (end.peak_memory_bytes?, container.memory_limit?);
     (killed && peak >= limit / 100 * FULL_PERCENT).then(|| {
         let statement = format!("The test command of {name} was killed when it had taken {peak} of {limit} bytes of memory.");

@@ -40,6 +40,9 @@ pub struct EndRecord {
     /// The most memory the tests took.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
+    /// Processes of the container that the kernel ended for memory.
+    #[serde(default)]
+    pub oom_kills: Option<u64>,
     /// The gate that failed, and why.
     #[serde(default)]
     pub gate: Option<String>,

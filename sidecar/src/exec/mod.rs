@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
             ));
         }
         if let Some(recording) = recording
-            && let Err(error) = recording.finish(ended, started_at, memory.peak())
+            && let Err(error) = recording.finish(ended, started_at, memory.measured())
         {
             let root = options.root.display();
             say(&format!(

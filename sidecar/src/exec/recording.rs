@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::ExecOptions;
 use super::child::Ended;
 use super::gather::{Gatherer, MAX_FILES, WAITING_BYTES};
+use super::memory::Measured;
 use super::pattern::Pattern;
 use crate::say;
 use crate::spool::{
@@ -122,12 +123,7 @@ impl Recording {
     }
 
     /// Completes the record.
-    pub(super) fn finish(
-        self,
-        ended: Ended,
-        started_at: Time,
-        peak_memory_bytes: Option<u64>,
-    ) -> io::Result<()> {
+    pub(super) fn finish(self, ended: Ended, started_at: Time, memory: Measured) -> io::Result<()> {
         let LogTotals { bytes, dropped } = self.log.finish();
         let (exit_code, signal) = ended.own();
         let end = End {
@@ -139,7 +135,8 @@ impl Recording {
             log_bytes: bytes,
             dropped_bytes: dropped,
             files: self.gatherer.totals().0,
-            peak_memory_bytes,
+            peak_memory_bytes: memory.peak,
+            oom_kills: memory.oom_kills,
             gate: None,
         };
         write_whole(&self.spool.end(), &serde_json::to_vec(&end)?)

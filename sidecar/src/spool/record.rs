@@ -84,6 +84,8 @@ pub struct End {
     pub files: u64,
     /// Of the container where its cgroup tells, else of the largest process.
     pub peak_memory_bytes: Option<u64>,
+    /// Processes of the container that the kernel ended for memory, where its cgroup tells.
+    pub oom_kills: Option<u64>,
     /// The gate that failed.
     pub gate: Option<String>,
 }
