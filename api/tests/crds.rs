@@ -1,5 +1,10 @@
 //! The manifests in `deploy/crds` and in the chart are what the types say. `PROCTOR_BLESS=1 cargo test -p proctor-api` writes them anew.
 
+#![allow(
+    clippy::expect_used,
+    reason = "what goes wrong in a helper fails the test"
+)]
+
 use std::path::Path;
 use std::{env, fs};
 
