@@ -78,8 +78,10 @@ pub(crate) enum Failure {
     /// Policies that cannot be put into effect.
     #[error("the policies cannot be put into effect: {}", list(.0))]
     Compile(Vec<proctor_policy::PolicyError>),
-    /// More than one object where one is shown.
-    #[error("{path} has {count} objects in it; give one at a time to `proctor patch`")]
+    /// More than one object where a patch is for one.
+    #[error(
+        "{path} has {count} objects in it, and a JSON Patch is for one; give one at a time, or leave --output away"
+    )]
     NotOne {
         /// The input.
         path: PathBuf,
@@ -127,6 +129,12 @@ fn list(errors: &[proctor_policy::PolicyError]) -> String {
 impl Failure {
     /// Tells people on standard error, with all causes.
     pub(crate) fn tell(&self) {
+        // Whoever reads the output has seen enough (`| head`).
+        if let Self::Output(error) = self
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            return;
+        }
         let mut line = format!("error: {self}");
         let mut cause = self.source();
         while let Some(inner) = cause {

@@ -10,7 +10,7 @@ use similar::TextDiff;
 
 use crate::failure::Failure;
 use crate::input;
-use crate::policies::PolicyFiles;
+use crate::policies::{Judge, PolicyFiles};
 use crate::subject::Subject;
 
 /// What the API server fills in by itself is shown as well, in the fields that are judged.
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value = "yaml")]
     output: Output,
 
-    /// A manifest with one object (YAML or JSON), or - for standard input
+    /// A manifest (YAML or JSON), or - for standard input; what has no pod in it is left out
     #[arg(value_name = "PATH")]
     path: PathBuf,
 }
@@ -46,45 +46,43 @@ enum Output {
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let judge = options.policies.judge()?;
-    let mut subjects: Vec<Subject> = input::read(&options.path)?
-        .into_iter()
-        .filter_map(Subject::of)
-        .collect();
-    let subject = match (subjects.len(), subjects.pop()) {
-        (1, Some(subject)) => subject,
-        (0, _) | (_, None) => {
-            return Err(Failure::NothingKnown {
-                path: options.path.clone(),
-            });
-        }
-        (count, _) => {
-            return Err(Failure::NotOne {
-                path: options.path.clone(),
-                count,
-            });
-        }
-    };
-    let subject = if options.pod {
-        subject.pod(&judge)?
-    } else {
-        subject
-    };
-    let text = if options.diff {
-        let (before, after) = (yaml(&subject.object)?, yaml(&subject.stored(&judge)?)?);
-        let diff = TextDiff::from_lines(&before, &after);
-        diff.unified_diff()
-            .header("as submitted", "as stored")
-            .to_string()
-    } else if options.output == Output::Jsonpatch {
-        let patch = subject.operations(&judge)?;
-        serde_json::to_string_pretty(&patch).map_err(|error| Failure::Encode(error.into()))? + "\n"
-    } else {
-        yaml(&subject.stored(&judge)?)?
-    };
+    let documents = input::read(&options.path)?.into_iter();
+    let subjects: Vec<Subject> = documents.filter_map(Subject::of).collect();
+    if subjects.is_empty() {
+        let path = options.path.clone();
+        return Err(Failure::NothingKnown { path });
+    }
+    if options.output == Output::Jsonpatch && subjects.len() > 1 {
+        let (path, count) = (options.path.clone(), subjects.len());
+        return Err(Failure::NotOne { path, count });
+    }
+    let shown = subjects
+        .iter()
+        .map(|subject| options.show(subject, &judge))
+        .collect::<Result<Vec<_>, _>>()?;
     io::stdout()
-        .write_all(text.as_bytes())
+        .write_all(shown.join("---\n").as_bytes())
         .map_err(Failure::Output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    fn show(&self, subject: &Subject, judge: &Judge) -> Result<String, Failure> {
+        let pod = self.pod.then(|| subject.pod(judge)).transpose()?;
+        let subject = pod.as_ref().unwrap_or(subject);
+        if self.diff {
+            let (before, after) = (yaml(&subject.object)?, yaml(&subject.stored(judge)?)?);
+            let diff = TextDiff::from_lines(&before, &after);
+            let mut diff = diff.unified_diff();
+            return Ok(diff.header("as submitted", "as stored").to_string());
+        }
+        match self.output {
+            Output::Yaml => yaml(&subject.stored(judge)?),
+            Output::Jsonpatch => serde_json::to_string_pretty(&subject.operations(judge)?)
+                .map(|text| text + "\n")
+                .map_err(|error| Failure::Encode(error.into())),
+        }
+    }
 }
 
 fn yaml(object: &Value) -> Result<String, Failure> {

@@ -106,15 +106,10 @@ impl Subject {
 
     /// The pod that would be created from it, before admission; a pod is itself.
     pub(crate) fn pod(&self, judge: &Judge) -> Result<Self, Failure> {
-        let stored = self.stored(judge)?;
         if self.kind == Kind::Pod {
-            return Ok(Self {
-                file: self.file.clone(),
-                node: Node::empty(),
-                kind: Kind::Pod,
-                object: stored,
-            });
+            return Ok(self.clone());
         }
+        let stored = self.stored(judge)?;
         let template = self
             .kind
             .pod_path()
