@@ -4,6 +4,7 @@
 //! every test pod. This crate holds their shapes and nothing that acts on them: merging and deciding is the policy crate's, keeping
 //! runs is the collector's. The manifests in `deploy/crds` and in the chart are generated from here (`tests/crds.rs`).
 
+pub mod injected;
 mod policy;
 mod test_run;
 

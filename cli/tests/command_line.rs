@@ -198,7 +198,7 @@ fn what_cannot_be_read_or_has_nothing_known_in_it_is_exit_code_2() {
         (vec!["check"], "", "PATH"),
         (vec!["explain", "PRC999"], "", "PRC101"),
         (
-            vec!["patch", "-"],
+            vec!["patch", "--output", "jsonpatch", "-"],
             "kind: Pod\n---\nkind: Pod\n",
             "2 objects",
         ),
