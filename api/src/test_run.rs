@@ -5,7 +5,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One run of one test pod: its verdict, its counts, and where its artifacts are. The collector writes it; only retention deletes it.
+/// One run of one test pod: its verdict, its counts, and where its artifacts are. The collector writes it; it has no owner and outlives its Job and its pod.
 #[derive(CustomResource, Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[kube(
     group = "proctor.dev",
