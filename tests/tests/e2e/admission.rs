@@ -155,3 +155,48 @@ pub(crate) fn the_same_manifest_twice_changes_nothing(test: &Test) -> Result<()>
     }
     Ok(())
 }
+
+/// A CronJob that never runs, with a variable in its container and labels on itself and on its pod template.
+fn cron_job(labels: &serde_json::Value, template_labels: &serde_json::Value) -> serde_json::Value {
+    let mut template = job("template", "true")["spec"]["template"].clone();
+    template["metadata"] = serde_json::json!({ "labels": template_labels });
+    template["spec"]["containers"][0]["env"] =
+        serde_json::json!([{ "name": "DB_PASSWORD", "value": "hunter2" }]);
+    serde_json::json!({
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": { "name": "nightly", "labels": labels },
+        "spec": {
+            "schedule": "0 0 1 1 *",
+            "suspend": true,
+            "jobTemplate": { "spec": { "template": template } },
+        },
+    })
+}
+
+pub(crate) fn an_update_is_judged_by_what_it_brings_in(test: &Test) -> Result<()> {
+    let namespace = test.namespace(PodSecurity::Restricted)?;
+    let (none, label) = (
+        serde_json::json!({}),
+        serde_json::json!({ "component": "e2e-test" }),
+    );
+    namespace.accepts("an ordinary CronJob", &cron_job(&none, &none).to_string())?;
+    let words = namespace.rejects("the label on it", &cron_job(&label, &none).to_string())?;
+    ensure!(words.contains("PRC101"), "{words}");
+    let words = namespace.rejects(
+        "the label on its template",
+        &cron_job(&none, &label).to_string(),
+    )?;
+    ensure!(words.contains("PRC101"), "{words}");
+
+    let mut clean = cron_job(&none, &label);
+    clean["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["env"] =
+        serde_json::json!([]);
+    namespace.accepts("the label without the password", &clean.to_string())?;
+    clean["spec"]["suspend"] = false.into();
+    namespace.accepts("its resumption", &clean.to_string())?;
+    clean["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"] = none;
+    let words = namespace.rejects("the label's removal", &clean.to_string())?;
+    ensure!(words.contains("PRC403"), "{words}");
+    Ok(())
+}

@@ -34,6 +34,10 @@ const TESTS: &[(&str, Function)] = &[
         admission::the_same_manifest_twice_changes_nothing,
     ),
     (
+        "an_update_is_judged_by_what_it_brings_in",
+        admission::an_update_is_judged_by_what_it_brings_in,
+    ),
+    (
         "a_pod_is_given_what_the_policy_says",
         injection::a_pod_is_given_what_the_policy_says,
     ),
