@@ -67,10 +67,6 @@ pub(crate) fn by_pod(
     let Some(spec) = pod.spec else {
         return false;
     };
-    // There localhost is the node, with all that runs on it.
-    if spec.host_network == Some(true) {
-        return true;
-    }
     let others = spec
         .all_containers()
         .filter(|one| container.is_none_or(|container| one.name != container.name));

@@ -28,7 +28,6 @@ pub(crate) struct PodSpec<'a> {
     #[serde(borrow)]
     pub(crate) restart_policy: Text<'a>,
     pub(crate) active_deadline_seconds: Option<i64>,
-    pub(crate) host_network: Option<bool>,
     pub(crate) security_context: Option<SecurityContext>,
 }
 
