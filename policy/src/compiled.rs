@@ -183,10 +183,7 @@ impl Compiled {
 
     /// Whether the object is a test: it, or its pod template, carries the label.
     pub fn selects(&self, object: &Object<'_>) -> bool {
-        let label = &self.platform.label;
-        let pod = object.pod();
-        object.label(&label.key) == Some(&label.value)
-            || pod.label(&label.key) == Some(&label.value)
+        self.platform.label.selects(object)
     }
 
     /// What the object is given. Applied to the object, it leaves nothing to be given.

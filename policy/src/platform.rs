@@ -2,6 +2,8 @@
 
 use proctor_api::{Mode, PullPolicy};
 
+use crate::view::Object;
+
 /// What the install says, whatever the policies say.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Platform {
@@ -20,6 +22,14 @@ pub struct Label {
     pub key: String,
     /// The value.
     pub value: String,
+}
+
+impl Label {
+    /// Whether the object is a test: it, or its pod template, carries the label.
+    pub(crate) fn selects(&self, object: &Object<'_>) -> bool {
+        let value = Some(self.value.as_str());
+        object.label(&self.key) == value || object.pod().label(&self.key) == value
+    }
 }
 
 /// The reporter of this install.

@@ -295,6 +295,60 @@ fn an_update_is_refused_only_for_what_it_brings_in() {
 }
 
 #[test]
+fn the_update_that_makes_an_object_a_test_brings_in_all_that_is_in_it() {
+    let cluster = Cluster::new(&[], &[]);
+    let container =
+        json!({ "name": "test-runner", "env": [{ "name": "JWT_SECRET", "value": "x" }] });
+    let labels = json!({ "labels": { "component": "e2e-test" } });
+    let job = json!({
+        "activeDeadlineSeconds": 60,
+        "template": { "metadata": labels, "spec": { "containers": [container] } },
+    });
+    let cases = [
+        (Kind::Pod, json!({ "containers": [container] })),
+        (Kind::Job, job.clone()),
+        (Kind::CronJob, json!({ "jobTemplate": { "spec": job } })),
+    ];
+    for (kind, spec) in cases {
+        let labelled = json!({ "metadata": labels, "spec": spec });
+        let mut unlabelled = labelled.clone();
+        unlabelled["metadata"] = json!({});
+        for path in ["/spec/template", "/spec/jobTemplate/spec/template"] {
+            if let Some(template) = unlabelled.pointer_mut(path) {
+                template["metadata"] = json!({});
+            }
+        }
+        assert_eq!(
+            codes(&cluster.updated(kind, &unlabelled, &labelled)),
+            [("PRC101", Mode::Enforce)],
+            "{kind:?}"
+        );
+        assert_eq!(cluster.updated(kind, &labelled, &labelled), [], "{kind:?}");
+        assert_eq!(
+            codes(&cluster.updated(kind, &labelled, &unlabelled)),
+            [("PRC403", Mode::Enforce)],
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn another_value_under_the_labels_key_that_was_there_before_holds_no_update_up() {
+    let cluster = Cluster::new(&[], &[]);
+    let mut old = job_with(json!({}));
+    old["spec"]["activeDeadlineSeconds"] = json!(60);
+    old["spec"]["template"]["metadata"] = json!({ "labels": { "component": "backend" } });
+    let mut new = old.clone();
+    new["metadata"]["annotations"] = json!({ "note": "changed" });
+    assert_eq!(cluster.updated(Kind::Job, &old, &new), []);
+    old["metadata"]["labels"] = json!({});
+    assert_eq!(
+        codes(&cluster.updated(Kind::Job, &old, &new)),
+        [("PRC401", Mode::Enforce)]
+    );
+}
+
+#[test]
 fn a_pod_is_given_the_reporter_as_the_data_flow_says() {
     let cluster = Cluster::on(reporting(), &[], &[]);
     let pod = json!({

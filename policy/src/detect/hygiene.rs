@@ -4,7 +4,7 @@ use super::hit::{Hit, fingerprint};
 use crate::finding::{self, Code};
 use crate::inject::reporter_differs;
 use crate::merge::Effective;
-use crate::platform::Platform;
+use crate::platform::{Label, Platform};
 use crate::view::{Kind, Object};
 
 /// What is wrong with the Job around the pod.
@@ -50,20 +50,10 @@ pub(crate) fn of_job(object: &Object<'_>, hits: &mut Vec<Hit>) {
     }
 }
 
-/// What keeps the pods from being test pods.
-pub(crate) fn of_label(
-    object: &Object<'_>,
-    old: Option<&Object<'_>>,
-    platform: &Platform,
-    hits: &mut Vec<Hit>,
-) {
+/// A label that keeps the pods from being test pods.
+pub(crate) fn of_label(object: &Object<'_>, platform: &Platform, hits: &mut Vec<Hit>) {
     let label = &platform.label;
     let pod = object.pod();
-    let mut at = object.kind().pod_path().join(".");
-    if !at.is_empty() {
-        at.push('.');
-    }
-    let path = format!("{at}metadata.labels[{}]", label.key);
     if object.kind() != Kind::Pod
         && object.label(&label.key) == Some(&label.value)
         && let Some(other) = pod.label(&label.key).filter(|other| *other != label.value)
@@ -72,13 +62,32 @@ pub(crate) fn of_label(
             "the object has {}={}, its pod template has another value under {}; its pods would not be tests",
             label.key, label.value, label.key
         );
-        hits.push(plain(&finding::OTHER_LABEL, path.clone(), other, message));
+        let path = label_path(object, label);
+        hits.push(plain(&finding::OTHER_LABEL, path, other, message));
     }
-    let was_a_test = old.is_some_and(|old| old.pod().label(&label.key) == Some(&label.value));
-    if was_a_test && pod.label(&label.key) != Some(&label.value) {
+}
+
+/// The label that an update takes away from the pods.
+pub(crate) fn of_label_taken(
+    object: &Object<'_>,
+    old: &Object<'_>,
+    platform: &Platform,
+    hits: &mut Vec<Hit>,
+) {
+    let label = &platform.label;
+    let labelled = |object: &Object<'_>| object.pod().label(&label.key) == Some(&label.value);
+    if labelled(old) && !labelled(object) {
         let message = format!("the label {}={} is taken away", label.key, label.value);
+        let path = label_path(object, label);
         hits.push(plain(&finding::LABEL_REMOVED, path, "", message));
     }
+}
+
+/// Where the label is on the pod or its template.
+fn label_path(object: &Object<'_>, label: &Label) -> String {
+    let path = object.kind().pod_path().iter().copied();
+    let path: Vec<&str> = path.chain(["metadata"]).collect();
+    format!("{}.labels[{}]", path.join("."), label.key)
 }
 
 /// Whether the pod is as it was injected.

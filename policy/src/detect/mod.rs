@@ -64,11 +64,14 @@ impl Detector {
         effective: &Effective<'_>,
     ) -> Vec<Finding> {
         let mut hits = self.hits(object, context, platform, effective);
-        if let Some(old) = old {
+        // What was no test was never judged: the update that makes it one brings in all that is in it.
+        if let Some(old) = old.filter(|old| platform.label.selects(old)) {
             let before = self.hits(old, context, platform, effective);
             hits.retain(|hit| !before.iter().any(|known| known.same_as(hit)));
         }
-        hygiene::of_label(object, old, platform, &mut hits);
+        if let Some(old) = old {
+            hygiene::of_label_taken(object, old, platform, &mut hits);
+        }
         let findings = hits.into_iter().filter_map(|hit| {
             let names: Vec<&str> = hit
                 .name
@@ -104,6 +107,7 @@ impl Detector {
         if object.kind() != Kind::Pod {
             hygiene::of_job(object, &mut hits);
         }
+        hygiene::of_label(object, platform, &mut hits);
         hygiene::of_reporter(object, platform, effective, &mut hits);
         hits
     }
