@@ -30,6 +30,7 @@ pub struct Compiled {
 /// One policy.
 #[derive(Debug)]
 pub(crate) struct Layer {
+    name: String,
     /// `name@generation`, as it is written into `proctor.dev/applied`.
     pub(crate) title: String,
     pub(crate) selects: Match,
@@ -158,11 +159,12 @@ impl Compiled {
             }
             compiled.teams.entry(namespace).or_default().push(layer);
         }
+        // Not by title: `-` sorts before the `@` in it.
         compiled
             .cluster
-            .sort_by(|one, other| one.title.cmp(&other.title));
+            .sort_by(|one, other| one.name.cmp(&other.name));
         for layers in compiled.teams.values_mut() {
-            layers.sort_by(|one, other| one.title.cmp(&other.title));
+            layers.sort_by(|one, other| one.name.cmp(&other.name));
         }
         if errors.is_empty() {
             Ok(compiled)
@@ -238,6 +240,7 @@ impl Compiled {
 impl Layer {
     fn of_cluster(policy: &ClusterTestPolicy) -> Self {
         Self {
+            name: policy.metadata.name.clone().unwrap_or_default(),
             title: title(&policy.metadata),
             selects: policy.spec.selects.clone().unwrap_or_default(),
             spec: policy.spec.policy.clone(),
@@ -246,6 +249,7 @@ impl Layer {
 
     fn of_team(policy: &TestPolicy) -> Self {
         Self {
+            name: policy.metadata.name.clone().unwrap_or_default(),
             title: title(&policy.metadata),
             selects: policy.spec.selects.clone().unwrap_or_default(),
             spec: policy.spec.policy.clone(),

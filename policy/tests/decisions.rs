@@ -349,6 +349,33 @@ fn another_value_under_the_labels_key_that_was_there_before_holds_no_update_up()
 }
 
 #[test]
+fn policies_are_put_together_by_name_whatever_their_generations() {
+    let named = |name: &str, generation: u8| {
+        format!(
+            "{{metadata: {{name: {name}, namespace: shop, generation: {generation}}}, \
+             spec: {{inject: {{env: [{{name: FROM, value: {name}}}]}}}}}}"
+        )
+    };
+    let (first, second) = (named("shop", 3), named("shop-db", 1));
+    let policies = [second.as_str(), first.as_str()];
+    let pod = json!({
+        "metadata": { "labels": { "component": "e2e-test" } },
+        "spec": { "containers": [{ "name": "test-runner" }] },
+    });
+    for cluster in [Cluster::new(&policies, &[]), Cluster::new(&[], &policies)] {
+        let stored = cluster.stored(Kind::Pod, &pod);
+        assert_eq!(
+            stored["metadata"]["annotations"]["proctor.dev/applied"],
+            "built-in,shop@3,shop-db@1"
+        );
+        assert_eq!(
+            stored["spec"]["containers"][0]["env"],
+            json!([{ "name": "FROM", "value": "shop-db" }])
+        );
+    }
+}
+
+#[test]
 fn a_pod_is_given_the_reporter_as_the_data_flow_says() {
     let cluster = Cluster::on(reporting(), &[], &[]);
     let pod = json!({
