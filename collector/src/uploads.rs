@@ -55,6 +55,9 @@ pub enum UploadError {
     /// The index did not take it.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// It was begun and cut off.
+    #[error("the chunk was not taken to its end: ask where the stream is and go on from there")]
+    CutOff(#[source] tokio::task::JoinError),
 }
 
 /// Takes uploads into store and index. One change of a run at a time: chunks of a run wait for each other, and for its closing.
@@ -85,14 +88,26 @@ impl Uploads {
     }
 
     /// Takes a chunk; the answer is where the stream is now. When it has returned, the bytes are in the store.
+    ///
+    /// What has begun goes on when the request is gone: a write to the store cannot be called back, so nothing else may touch the
+    /// run until it has ended.
     pub async fn append(
         &self,
         run: &Run,
         id: StreamId,
         chunk: Chunk,
     ) -> Result<Stream, UploadError> {
-        let lock = self.lock(&run.uid);
-        let _alone = lock.lock().await;
+        let alone = self.lock(&run.uid).lock_owned().await;
+        let (uploads, run) = (self.clone(), run.clone());
+        let taking = tokio::spawn(async move {
+            let taken = uploads.take(&run, id, chunk).await;
+            drop(alone);
+            taken
+        });
+        taking.await.map_err(UploadError::CutOff)?
+    }
+
+    async fn take(&self, run: &Run, id: StreamId, chunk: Chunk) -> Result<Stream, UploadError> {
         self.check_open(run).await?;
         let mut stream = self.stream(run, id).await?;
         if chunk.offset != stream.length
@@ -182,5 +197,51 @@ impl Uploads {
         let lock = Arc::new(tokio::sync::Mutex::new(()));
         locks.insert(uid.to_owned(), Arc::downgrade(&lock));
         lock
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::NewRun;
+    use crate::names::DnsName;
+
+    fn chunk(content: &'static str) -> Chunk {
+        Chunk {
+            offset: 0,
+            complete: false,
+            path: None,
+            content: Bytes::from_static(content.as_bytes()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chunk_whose_request_is_gone_is_taken_to_its_end_before_a_shorter_retry() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::folder(dir.path()).unwrap();
+        let index = Index::open(&dir.path().join("index.sqlite")).await.unwrap();
+        let new = NewRun {
+            uid: "u".to_owned(),
+            namespace: DnsName::parse("team").unwrap(),
+            name: DnsName::parse("run").unwrap(),
+            pod: None,
+        };
+        let run = index.ensure_run(&new).await.unwrap();
+        let uploads = Uploads::new(store.clone(), index);
+        let log = StreamId::parse("test", "0", "log").unwrap();
+
+        let mut gone = Box::pin(uploads.append(&run, log.clone(), chunk("all of it")));
+        tokio::select! {
+            biased;
+            _ = &mut gone => panic!("nothing was in flight"),
+            () = std::future::ready(()) => drop(gone),
+        }
+        let retry = uploads.append(&run, log.clone(), chunk("all")).await;
+        assert!(
+            matches!(retry, Err(UploadError::Offset { offset: 9, .. })),
+            "{retry:?}"
+        );
+        let mut parts = store.read_parts(&run.folder(), &log, 9).await.unwrap();
+        assert_eq!(parts.next().await.unwrap().unwrap(), "all of it");
     }
 }

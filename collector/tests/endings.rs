@@ -167,7 +167,7 @@ impl Case {
             report: &merged.report,
             disagreement: None,
             gates: &observed.gates,
-            record: ending::record(&seen, &records, 0),
+            record: ending::record(&seen, &records, 0, 0),
         });
         (
             judgement.verdict.to_string(),

@@ -183,6 +183,26 @@ fn bytes_that_were_left_behind_make_a_run_incomplete() {
 }
 
 #[test]
+fn bytes_that_the_store_lost_make_a_run_incomplete_and_nobody_waits_for_them() {
+    let server = Server::start();
+    let session = server.session("token-a");
+    let upload = Upload {
+        container: "test",
+        log: "2 passed\n",
+        files: &[("junit.xml", GREEN)],
+        exit_code: Some(0),
+    };
+    upload.send(&server, &session);
+    let log = server.folder().join(".parts/test/0/log");
+    std::fs::remove_dir_all(log).unwrap();
+    server.done(&session, 0);
+    let metadata = &server.finished()["metadata"];
+    assert_eq!(metadata["verdict"], "Incomplete", "{metadata}");
+    let message = metadata["message"].as_str().unwrap();
+    assert!(message.contains("9 bytes"), "{message}");
+}
+
+#[test]
 fn a_run_of_which_nothing_came_is_incomplete() {
     let (_server, finished) = verdict_of(&[], 0);
     assert_eq!(finished["metadata"]["verdict"], "Incomplete");

@@ -73,7 +73,9 @@ impl ApiError {
             Self::Upload(UploadError::Limit { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Identity(IdentityError::Away { .. })
-            | Self::Upload(UploadError::Store(_) | UploadError::Index(_))
+            | Self::Upload(
+                UploadError::Store(_) | UploadError::Index(_) | UploadError::CutOff(_),
+            )
             | Self::Store(_)
             | Self::Index(_)
             | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -65,8 +65,8 @@ pub fn names(seen: &Seen, records: &Records) -> Vec<String> {
     names
 }
 
-/// What is there of the record of a run.
-pub fn record(seen: &Seen, records: &Records, left_behind_bytes: u64) -> Record {
+/// What is there of the record of a run, of which the reporter left `left_behind` bytes in the pod and the store has lost `lost`.
+pub fn record(seen: &Seen, records: &Records, left_behind: u64, lost: u64) -> Record {
     let containers = names(seen, records);
     let attempts: Vec<Option<&Attempt>> =
         containers.iter().map(|name| records.last(name)).collect();
@@ -82,7 +82,7 @@ pub fn record(seen: &Seen, records: &Records, left_behind_bytes: u64) -> Record 
         .flatten()
         .map(Attempt::missing_bytes)
         .sum();
-    match missing.max(left_behind_bytes) {
+    match missing.max(left_behind).saturating_add(lost) {
         0 => Record::Complete,
         bytes => Record::BytesMissing(bytes),
     }

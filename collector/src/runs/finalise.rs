@@ -145,7 +145,7 @@ fn conclude(run: &Run, seen: &Seen, records: &Records, gathered: Gathered) -> Fi
         report: &gathered.merged.report,
         disagreement: gathered.merged.disagreement,
         gates: &observed.gates,
-        record: ending::record(seen, records, run.left_behind_bytes),
+        record: ending::record(seen, records, run.left_behind_bytes, gathered.lost_bytes),
     });
     let attempts = || {
         records

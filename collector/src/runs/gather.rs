@@ -28,6 +28,8 @@ pub struct Gathered {
     pub files: Vec<(String, u64)>,
     /// The test that had begun and not ended when the output stopped.
     pub running: Option<String>,
+    /// Acknowledged bytes of logs and files that the store has lost.
+    pub lost_bytes: u64,
 }
 
 /// A composed log.
@@ -55,13 +57,15 @@ pub async fn gather(
         log: None,
         files: Vec::new(),
         running: None,
+        lost_bytes: 0,
     };
     for (position, container) in containers.iter().enumerate() {
         let Some(attempts) = records.containers.get(container) else {
             continue;
         };
         let name = layout::log_name(container, position == 0);
-        let (log, console) = compose_log(store, folder, name, attempts.values()).await?;
+        let (log, console, lost) = compose_log(store, folder, name, attempts.values()).await?;
+        gathered.lost_bytes += lost;
         gathered.running = gathered
             .running
             .take()
@@ -72,29 +76,32 @@ pub async fn gather(
         }
     }
     for placed in layout::place(records, containers.len()) {
-        compose_file(store, folder, &placed).await?;
+        let lost = compose_file(store, folder, &placed).await?;
+        gathered.lost_bytes += lost;
         if placed.counts
             && placed.stream.complete
             && let Some(parsed) = parse(store, folder, &placed.name).await?
         {
             tests.file(&placed.name, parsed);
         }
-        gathered.files.push((placed.name, placed.stream.length));
+        gathered
+            .files
+            .push((placed.name, placed.stream.length - lost));
     }
     gathered.merged = tests.finish();
     complete(&mut gathered.merged, seen, records, containers);
     Ok(gathered)
 }
 
-/// Composes the logs of a container's attempts, one after the other. The last one speaks for the run.
+/// Composes the logs of a container's attempts, one after the other, and counts the lost bytes. The last one speaks for the run.
 async fn compose_log(
     store: &Store,
     folder: &Folder,
     name: String,
     attempts: impl Iterator<Item = &Attempt>,
-) -> Result<(Log, Console), StoreError> {
+) -> Result<(Log, Console, u64), StoreError> {
     let mut whole = store.compose(folder, &name)?;
-    let (mut console, mut excerpt) = (Console::new(), Vec::new());
+    let (mut console, mut excerpt, mut lost) = (Console::new(), Vec::new(), 0);
     for log in attempts.filter_map(|attempt| attempt.log.as_ref()) {
         console = Console::new();
         let mut parts = store.read_parts(folder, &log.id, log.length).await?;
@@ -104,6 +111,7 @@ async fn compose_log(
             excerpt.drain(..excerpt.len().saturating_sub(EXCERPT_BYTES));
             whole.write(part).await?;
         }
+        lost += parts.lost();
     }
     let bytes = whole.bytes();
     whole.finish().await?;
@@ -114,19 +122,18 @@ async fn compose_log(
             excerpt,
         },
         console,
+        lost,
     ))
 }
 
-async fn compose_file(store: &Store, folder: &Folder, placed: &Placed) -> Result<(), StoreError> {
+/// Composes a file, and counts its lost bytes.
+async fn compose_file(store: &Store, folder: &Folder, placed: &Placed) -> Result<u64, StoreError> {
+    let stream = &placed.stream;
     let mut whole = store.compose(folder, &placed.name)?;
-    whole
-        .append(
-            &mut store
-                .read_parts(folder, &placed.stream.id, placed.stream.length)
-                .await?,
-        )
-        .await?;
-    whole.finish().await
+    let mut parts = store.read_parts(folder, &stream.id, stream.length).await?;
+    whole.append(&mut parts).await?;
+    whole.finish().await?;
+    Ok(parts.lost())
 }
 
 /// Reads a file if it is a test report; most artifacts are none.

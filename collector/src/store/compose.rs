@@ -35,7 +35,7 @@ impl Store {
     }
 
     /// The `length` acknowledged bytes of a stream, part by part in their order. What lies beyond was never acknowledged and is left
-    /// out.
+    /// out. Where a part is missing or not what was acknowledged they end, and [`Parts::lost`] counts the rest.
     pub async fn read_parts(
         &self,
         folder: &Folder,
@@ -85,7 +85,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The next part; none when all acknowledged bytes have been read.
+    /// The next part; none when all that is there of the acknowledged bytes has been read.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         if self.position == self.length {
             return Ok(None);
@@ -95,7 +95,7 @@ impl Parts {
             .next()
             .filter(|(offset, _)| *offset == self.position)
         else {
-            return Err(self.missing());
+            return Ok(self.end());
         };
         let part = self
             .store
@@ -107,22 +107,30 @@ impl Parts {
             .bytes()
             .await
             .map_err(StoreError::object("read", &key))?;
-        self.position += content.len() as u64;
-        if content.is_empty() || self.position > self.length {
-            Err(self.missing())
-        } else {
-            Ok(Some(content))
+        let position = self.position + content.len() as u64;
+        if content.is_empty() || position > self.length {
+            return Ok(self.end());
         }
+        self.position = position;
+        Ok(Some(content))
     }
 
-    fn missing(&self) -> StoreError {
-        let (folder, stream) = self.whose.clone();
-        StoreError::PartsMissing {
+    /// Acknowledged bytes that have not been read: once [`Parts::next`] gives no more, those that the store has lost.
+    pub fn lost(&self) -> u64 {
+        self.length - self.position
+    }
+
+    /// What is gone does not come back: the rest of the run must be told without it.
+    fn end(&mut self) -> Option<Bytes> {
+        let ((folder, stream), lost) = (&self.whose, self.lost());
+        tracing::error!(
             folder,
             stream,
-            found: self.position,
-            expected: self.length,
-        }
+            lost,
+            "the store has lost bytes that were acknowledged"
+        );
+        self.keys = Vec::new().into_iter();
+        None
     }
 }
 
@@ -203,20 +211,25 @@ mod tests {
 
         store.delete_parts(&folder()).await.unwrap();
         assert!(!dir.path().join("team/run/.parts").exists());
-        let gone = store
-            .read_parts(&folder(), &log, 8)
-            .await
-            .unwrap()
-            .next()
-            .await;
-        assert!(matches!(
-            gone,
-            Err(StoreError::PartsMissing {
-                found: 0,
-                expected: 8,
-                ..
-            })
-        ));
+    }
+
+    #[tokio::test]
+    async fn bytes_end_where_a_part_is_gone_or_too_long_and_the_rest_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::folder(dir.path()).unwrap();
+        let log = StreamId::parse("test", "0", "log").unwrap();
+        for (second, content) in [(5, "gap"), (4, "too long")] {
+            for (offset, content) in [(0, "one "), (second, content)] {
+                let content = Bytes::from_static(content.as_bytes());
+                let put = store.put_part(&folder(), &log, offset, content).await;
+                put.unwrap();
+            }
+            let mut parts = store.read_parts(&folder(), &log, 8).await.unwrap();
+            let mut whole = store.compose(&folder(), "build-log.txt").unwrap();
+            whole.append(&mut parts).await.unwrap();
+            assert_eq!((whole.bytes(), parts.lost()), (4, 4));
+            assert_eq!(parts.next().await.unwrap(), None);
+        }
     }
 
     #[tokio::test]

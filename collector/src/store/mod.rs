@@ -47,20 +47,6 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The parts of a stream are not what was acknowledged.
-    #[error(
-        "the parts of {stream} in {folder} end at byte {found}, though {expected} bytes were acknowledged: something else removed them from the store"
-    )]
-    PartsMissing {
-        /// The run's folder.
-        folder: String,
-        /// The stream.
-        stream: String,
-        /// Bytes that are there without a gap.
-        found: u64,
-        /// Bytes acknowledged.
-        expected: u64,
-    },
 }
 
 impl StoreError {
