@@ -14,7 +14,7 @@ use proctor_collector::runs::ending;
 use proctor_collector::runs::gather;
 use proctor_collector::runs::records::{Attempt, EndRecord, Records, StartRecord};
 use proctor_collector::runs::seen::{Seen, SeenJob, SeenPod};
-use proctor_results::{Counts, Facts, Merged, judge};
+use proctor_results::{Aggregate, Console, Counts, Facts, Merged, judge};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -33,6 +33,7 @@ struct Case {
     job: Option<SeenJob>,
     end: Option<End>,
     tests: Option<Tests>,
+    console: Option<String>,
     memory: Option<String>,
 }
 
@@ -130,6 +131,20 @@ impl Case {
     }
 
     fn report(&self) -> Merged {
+        let mut merged = self.console.as_ref().map_or_else(
+            || self.counted(),
+            |text| {
+                let (mut tests, mut console) = (Aggregate::new(), Console::new());
+                console.push(text.as_bytes());
+                tests.console(console.finish());
+                tests.finish()
+            },
+        );
+        merged.report_files = self.end.as_ref().map_or(0, |end| end.files);
+        merged
+    }
+
+    fn counted(&self) -> Merged {
         let default = Tests {
             passed: if self.end.is_some() { 2 } else { 0 },
             failed: 0,
@@ -159,7 +174,7 @@ impl Case {
             &records,
             &ending::names(&seen, &records),
         );
-        let observed = ending::observe(&seen, &records);
+        let observed = ending::observe(&seen, &records, &merged);
         let judgement = judge(&Facts {
             start_failure: observed.start_failure,
             outside: observed.outside,

@@ -4,7 +4,7 @@
 //! outside, and that before what the tests said.
 
 use proctor_results::{
-    Ending, Fact, Gate, GateFailure, Observer, OutsideReason, Record, StartReason,
+    Ending, Fact, Gate, GateFailure, Merged, Observer, OutsideReason, Record, StartReason,
 };
 
 use super::container::SeenContainer;
@@ -26,14 +26,14 @@ pub struct Observed {
     pub gates: Vec<GateFailure>,
 }
 
-/// Judges what is known about a run that is over.
-pub fn observe(seen: &Seen, records: &Records) -> Observed {
+/// Judges what is known about a run that is over, and whose tests said this.
+pub fn observe(seen: &Seen, records: &Records, tests: &Merged) -> Observed {
     let containers = names(seen, records);
     let start_failure = never_started(seen, records);
     let outside = if start_failure.is_some() {
         None
     } else {
-        ended_from_outside(seen, records)
+        ended_from_outside(seen, records, tests)
     };
     Observed {
         start_failure,

@@ -134,7 +134,7 @@ impl Finaliser {
 
 /// The verdict.
 fn conclude(run: &Run, seen: &Seen, records: &Records, gathered: Gathered) -> Finished {
-    let mut observed = ending::observe(seen, records);
+    let mut observed = ending::observe(seen, records, &gathered.merged);
     if let (Some((_, fact)), Some(test)) = (&mut observed.outside, &gathered.running) {
         fact.statement = format!("{} The test {test} was running.", fact.statement);
     }

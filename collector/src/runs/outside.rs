@@ -1,17 +1,21 @@
 //! Rule 2 of the verdict table: the tests were ended from outside.
 
 use jiff::Timestamp;
-use proctor_results::{Ending, Fact, Observer, OutsideReason};
+use proctor_results::{Ending, Fact, Merged, Observer, OutsideReason};
 
 use super::container::{AtStop, SeenContainer};
 use super::ending::ending_of;
-use super::records::{EndRecord, Records};
+use super::records::{Attempt, EndRecord, Records};
 use super::seen::{Seen, SeenPod, Told};
 
 /// A container whose memory peaked above this share of its limit, in percent, and that was killed, was killed for memory.
 const FULL_PERCENT: u64 = 95;
 
-pub(super) fn ended_from_outside(seen: &Seen, records: &Records) -> Option<(OutsideReason, Fact)> {
+pub(super) fn ended_from_outside(
+    seen: &Seen,
+    records: &Records,
+    tests: &Merged,
+) -> Option<(OutsideReason, Fact)> {
     let pod = seen.pod.as_ref()?;
     let of = |container: &SeenContainer| {
         records
@@ -21,7 +25,7 @@ pub(super) fn ended_from_outside(seen: &Seen, records: &Records) -> Option<(Outs
     if let Some(found) = pod
         .containers
         .iter()
-        .find_map(|container| out_of_memory(container, of(container).as_ref()))
+        .find_map(|container| out_of_memory(container, records.last(&container.name), tests))
     {
         return Some(found);
     }
@@ -34,49 +38,61 @@ pub(super) fn ended_from_outside(seen: &Seen, records: &Records) -> Option<(Outs
 }
 
 /// Exit code 137 alone is any SIGKILL, and the runtime's word alone may speak of a child that nobody missed. Evidence is both together; the
-/// kill and a measurement; or the kernel's own count, where the command failed and left no report: a runner script that outlives its tests
-/// ends with an exit code of its own.
+/// kill and a measurement; or the kernel's own count, where the tests did not speak for themselves.
 fn out_of_memory(
     container: &SeenContainer,
-    end: Option<&EndRecord>,
+    attempt: Option<&Attempt>,
+    tests: &Merged,
 ) -> Option<(OutsideReason, Fact)> {
     const KILLED: i32 = 128 + 9;
     let name = &container.name;
     let kubelet = container.end.as_ref();
+    let found =
+        |observer, statement| Some((OutsideReason::OOMKilled, Fact::new(observer, statement)));
     if kubelet.is_some_and(|end| end.exit_code == KILLED && end.reason == "OOMKilled") {
         let statement =
             format!("The container {name} was killed for memory (OOMKilled, exit code {KILLED}).");
-        return Some((
-            OutsideReason::OOMKilled,
-            Fact::new(Observer::Kubelet, statement),
-        ));
+        return found(Observer::Kubelet, statement);
     }
-    let end = end?;
+    let attempt = attempt?;
+    let end = attempt.end.as_ref()?;
     let killed = matches!(
         end.ending(),
         Some(Ending::Signaled(9) | Ending::Exited(KILLED))
     );
-    let failed = killed
-        || end
-            .ending()
-            .is_some_and(|ending| ending != Ending::Exited(0));
     if let Some(kills @ 1..) = end.oom_kills
-        && failed
-        && (killed || end.files == 0)
+        && tests.report.counts().red() == 0
     {
-        let statement = format!(
-            "The kernel ended {kills} process(es) of {name} for memory; no test report was left."
-        );
-        return Some((
-            OutsideReason::OOMKilled,
-            Fact::new(Observer::Wrapper, statement),
-        ));
+        if killed {
+            let statement = format!(
+                "The test command of {name} was killed; the kernel ended {kills} process(es) of it for memory."
+            );
+            return found(Observer::Wrapper, statement);
+        }
+        // A runner script that outlives its tests ends with an exit code of its own.
+        let failed = end.ending().is_some_and(|ending| !ending.is_success());
+        if failed && left_no_result(attempt, tests) {
+            let statement = format!(
+                "The kernel ended {kills} process(es) of {name} for memory, and the tests left no complete result."
+            );
+            return found(Observer::Wrapper, statement);
+        }
     }
     let (peak, limit) = (end.peak_memory_bytes?, container.memory_limit?);
-    (killed && peak >= limit / 100 * FULL_PERCENT).then(|| {
-        let statement = format!("The test command of {name} was killed when it had taken {peak} of {limit} bytes of memory.");
-        (OutsideReason::OOMKilled, Fact::new(Observer::Wrapper, statement))
-    })
+    if !killed || peak < limit / 100 * FULL_PERCENT {
+        return None;
+    }
+    let statement = format!(
+        "The test command of {name} was killed when it had taken {peak} of {limit} bytes of memory."
+    );
+    found(Observer::Wrapper, statement)
+}
+
+/// No report file, and a console output that ends before its framework's last word or has none.
+fn left_no_result(attempt: &Attempt, tests: &Merged) -> bool {
+    tests.report_files == 0
+        && attempt.missing_files() == 0
+        && (tests.report.is_unreadable() || tests.report.counts().ran() == 0)
 }
 
 fn was_cut_off(
