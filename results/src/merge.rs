@@ -26,6 +26,7 @@ pub struct Aggregate {
     files: Report,
     console: Report,
     met_console: bool,
+    report_files: u64,
 }
 
 /// The tests of a run.
@@ -37,6 +38,8 @@ pub struct Merged {
     pub disagreement: Option<Disagreement>,
     /// A test framework was recognised, in files or console.
     pub recognised: bool,
+    /// Report files, also those that could not be read to their end.
+    pub report_files: u64,
 }
 
 impl Aggregate {
@@ -47,6 +50,9 @@ impl Aggregate {
 
     /// Adds a report file. One that could not be read puts the run in doubt.
     pub fn file(&mut self, name: &str, parsed: Result<Parsed, ReadError>) {
+        let is_console =
+            matches!(&parsed, Ok(parsed) if matches!(parsed.format, Format::Console(_)));
+        self.report_files += u64::from(!is_console);
         match parsed {
             Ok(Parsed {
                 format: Format::Console(frameworks),
@@ -74,6 +80,7 @@ impl Aggregate {
             mut files,
             console,
             met_console,
+            report_files,
         } = self;
         let (of_files, of_console) = (files.counts(), console.counts());
         let recognised = met_console || of_files.tests() > 0;
@@ -83,6 +90,7 @@ impl Aggregate {
                 report: files,
                 disagreement: None,
                 recognised,
+                report_files,
             };
         }
         let contradict = of_console.ran() > 0 && (of_files.red() > 0) != (of_console.red() > 0);
@@ -92,6 +100,13 @@ impl Aggregate {
         });
         if let (None, Some(coverage)) = (files.coverage(), console.coverage()) {
             files.cover(coverage);
+        }
+        if of_console.ran() > of_files.ran() {
+            let (more, held) = (of_console.ran(), of_files.ran());
+            files.notice(format!(
+                "By the console output {more} tests ran, and the report files hold {held} of that: \
+                 where several commands write the same file, give each its own."
+            ));
         }
         // The files are the proof; what the console output lacks takes nothing from it.
         for warning in console
@@ -105,6 +120,7 @@ impl Aggregate {
             report: files,
             disagreement,
             recognised,
+            report_files,
         }
     }
 }
@@ -115,4 +131,46 @@ fn named(name: &str, report: Report) -> Report {
         message: format!("{name}: {}", warning.message),
         ..warning
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::read;
+    use crate::{Console, Facts, Verdict, judge};
+
+    const ONE_TEST: &str = "<testsuite><testcase name='b'/></testsuite>";
+
+    fn merged(console: &str) -> Merged {
+        let mut run = Aggregate::new();
+        let mut output = Console::new();
+        output.push(console.as_bytes());
+        run.console(output.finish());
+        run.file("junit.xml", read(ONE_TEST.as_bytes()));
+        run.finish()
+    }
+
+    fn warnings(merged: &Merged) -> Vec<&str> {
+        let all = merged.report.warnings().iter();
+        all.map(|warning| warning.message.as_str()).collect()
+    }
+
+    #[test]
+    fn a_second_command_that_wrote_over_the_firsts_report_is_noticed() {
+        let twice = merged("== 2 passed in 0.12s ==\n== 1 passed in 0.10s ==\n");
+        let told = warnings(&twice).join("");
+        assert!(
+            told.contains("3 tests ran") && told.contains("hold 1"),
+            "{told}"
+        );
+        let verdict = judge(&Facts::offline(&twice.report)).verdict;
+        assert_eq!(verdict, Verdict::Passed);
+    }
+
+    #[test]
+    fn a_console_that_tells_no_more_than_the_files_is_no_reason_for_a_warning() {
+        for console in ["== 1 passed, 4 skipped in 0.10s ==\n", "no framework's\n"] {
+            assert_eq!(warnings(&merged(console)), [""; 0], "{console}");
+        }
+    }
 }
