@@ -145,7 +145,7 @@ codes! {
         "Give the pod template the same value, or move the other meaning to another key.";
     NOT_INJECTED = "PRC402", "not-injected", Enforce,
         "The reporter is missing or was changed",
-        "The pod should carry the reporter, and at the end of admission it does not, or not as it was injected: another webhook removed or changed it, or the pod uses one of Proctor's names itself.",
+        "The pod should carry the reporter, and at the end of admission it does not, or not as it was injected: another webhook removed or changed it, the pod uses one of Proctor's names itself, or another container mounts the reporter's token. A Job is refused when its pod template takes such a name.",
         "Rename containers and volumes that are called proctor-reporter, proctor or proctor-token; look for a webhook that changes containers of others.";
     LABEL_REMOVED = "PRC403", "label-removed", Enforce,
         "The test label was removed",

@@ -43,7 +43,7 @@ pub struct ReporterPlatform {
     pub pull_secrets: Vec<String>,
     /// `https://host:port` of the collector.
     pub collector_url: String,
-    /// The certificates the collector is verified with, PEM.
+    /// The certificates the collector is verified with, PEM; empty while they are not known, and until then pods get no reporter.
     pub collector_ca: String,
 }
 

@@ -2,7 +2,7 @@
 
 use super::hit::{Hit, fingerprint};
 use crate::finding::{self, Code};
-use crate::inject::reporter_differs;
+use crate::inject;
 use crate::merge::Effective;
 use crate::platform::{Label, Platform};
 use crate::view::{Kind, Object};
@@ -90,19 +90,19 @@ fn label_path(object: &Object<'_>, label: &Label) -> String {
     format!("{}.labels[{}]", path.join("."), label.key)
 }
 
-/// Whether the pod is as it was injected.
+/// Whether the pod is as it was injected, or can be once it is made of its template.
 pub(crate) fn of_reporter(
     object: &Object<'_>,
     platform: &Platform,
     effective: &Effective<'_>,
     hits: &mut Vec<Hit>,
 ) {
-    let label = &platform.label;
-    let is_test = object.kind() == Kind::Pod && object.label(&label.key) == Some(&label.value);
-    if is_test && reporter_differs(object.pod(), platform, effective) {
-        let path = "spec.initContainers".to_owned();
-        let message = "the reporter is missing, or is not as it was injected".to_owned();
-        hits.push(plain(&finding::NOT_INJECTED, path, "", message));
+    let is_judged = matches!(object.kind(), Kind::Pod | Kind::Job | Kind::CronJob);
+    if is_judged && platform.label.selects(object) {
+        let differences = inject::differences(object, platform, effective).into_iter();
+        hits.extend(
+            differences.map(|one| plain(&finding::NOT_INJECTED, one.path, &one.is, one.message)),
+        );
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is wrong with a string in its place.
 
+use proctor_api::injected::REPORTER;
+
 use super::addresses::Target;
 use super::hit::{Hit, fingerprint};
 use super::literal::is_credential;
@@ -12,7 +14,6 @@ use super::url::{Url, has_password_pair};
 use super::{Detector, json, secrets, served, tokens, wayout};
 use crate::context::Context;
 use crate::finding::{self, Code};
-use crate::inject::REPORTER;
 use crate::merge::Effective;
 use crate::platform::Platform;
 use crate::view::{EnvVar, Object};

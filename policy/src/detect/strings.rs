@@ -1,6 +1,7 @@
 //! The one iterator: every string in every kind of container, with its place. No rule walks on its own.
 
-use crate::inject::EXEC;
+use proctor_api::injected::WRAPPER;
+
 use crate::view::{Container, ContainerList, EnvVar, Handler, Metadata, Object, Pod, Text};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -213,7 +214,7 @@ fn annotations<'p>(metadata: Option<&'p Metadata<'p>>, visit: &mut dyn FnMut(&'p
 /// The command as it was before the wrapper came in front of it, so that paths are those of the submitted object.
 fn submitted<'p>(container: &'p Container<'p>) -> &'p [Text<'p>] {
     let words: &[_] = &container.command;
-    if words.first().is_some_and(|word| &**word == EXEC)
+    if words.first().is_some_and(|word| &**word == WRAPPER)
         && let Some(end) = words.iter().position(|word| &**word == "--")
         && let Some(command) = words.get(end + 1..)
     {

@@ -5,7 +5,9 @@
 use proctor_api::RestartPolicy;
 use serde_json::{Value, json};
 
+use super::containers::expect_tests;
 use super::edit::{At, Edit};
+use super::reporter;
 use crate::merge::Effective;
 use crate::platform::Platform;
 use crate::view::Object;
@@ -23,6 +25,9 @@ pub(super) fn supply(object: &Object<'_>, platform: &Platform, effective: &Effec
     let Some(spec) = pod.spec else {
         return edit;
     };
+    // What its pods will not be given is told to whoever applies it: nobody sees the answers to the Job controller.
+    let tests = expect_tests(pod, &mut edit);
+    reporter::plan(pod, &tests, platform, effective, &mut edit);
     let at = At::new(job_path);
     let template = At::new(object.kind().pod_path());
     let label = &platform.label;

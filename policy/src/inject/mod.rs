@@ -5,6 +5,7 @@ mod containers;
 mod dns;
 mod edit;
 mod environment;
+mod evidence;
 mod job;
 mod pod;
 mod reporter;
@@ -17,7 +18,7 @@ use crate::merge::Effective;
 use crate::platform::Platform;
 use crate::view::{Kind, Object};
 
-pub(crate) use reporter::{EXEC, REPORTER, differs as reporter_differs};
+pub(crate) use evidence::differences;
 
 /// What an object is given.
 #[derive(Clone, Debug, Default, PartialEq)]

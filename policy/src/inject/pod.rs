@@ -1,7 +1,7 @@
 //! What a pod is given at its creation.
 
 use super::annotations;
-use super::containers::{TEST_CONTAINERS, test_containers};
+use super::containers::expect_tests;
 use super::edit::{At, Edit};
 use super::{dns, environment, reporter, resources};
 use crate::merge::Effective;
@@ -15,12 +15,7 @@ pub(super) fn supply(object: &Object<'_>, platform: &Platform, effective: &Effec
         return edit;
     };
     let at = At::new(&["spec"]);
-    let tests = test_containers(pod);
-    if tests.is_empty() {
-        edit.warn(format!(
-            "no container looks like the test; name it in the annotation {TEST_CONTAINERS}"
-        ));
-    }
+    let tests = expect_tests(pod, &mut edit);
     let reporting = reporter::plan(pod, &tests, platform, effective, &mut edit);
     for (index, container) in &tests {
         let at = at.field("containers").field(*index);

@@ -1,5 +1,8 @@
 //! The reporter in the pod, and the wrapper in front of the test commands, as `docs/data-flow.md` says.
 
+use proctor_api::injected::{
+    REPORTER, ROOT, TOKEN_PATH, TOKEN_VOLUME, UPLOAD_AUDIENCE, VOLUME, WRAPPER,
+};
 use serde_json::{Value, json};
 
 use super::edit::{At, Edit};
@@ -8,16 +11,12 @@ use crate::platform::{Platform, ReporterPlatform};
 use crate::view::{Container, List, Pod, PodSpec};
 use proctor_api::{Instrument, PullPolicy};
 
-/// The name of the reporter's container.
-pub(crate) const REPORTER: &str = "proctor-reporter";
-/// The wrapper, where the reporter's `postStart` hook puts it.
-pub(crate) const EXEC: &str = "/proctor/bin/exec";
+/// The program in the image, which is also its entry point.
+pub(super) const SIDECAR: &str = "/proctor-sidecar";
+/// The variable with the certificates the collector is verified with.
+pub(super) const COLLECTOR_CA: &str = "PROCTOR_COLLECTOR_CA";
+const CONTAINERS: &str = "PROCTOR_CONTAINERS";
 
-const VOLUME: &str = "proctor";
-const ROOT: &str = "/proctor";
-const TOKEN_VOLUME: &str = "proctor-token";
-const TOKEN_PATH: &str = "/var/run/secrets/proctor.dev/collector";
-const TOKEN_AUDIENCE: &str = "proctor-collector";
 const TOKEN_SECONDS: u32 = 3600;
 /// Used where the test container is root, or does not say who it is.
 const NOBODY: i64 = 65532;
@@ -32,7 +31,7 @@ pub(super) struct Reporting<'a> {
     present: bool,
 }
 
-/// Nothing where the pod gets no reporter.
+/// Nothing where the pod gets no reporter, and says why.
 pub(super) fn plan<'a>(
     pod: Pod<'a, 'a>,
     tests: &[(usize, &'a Container<'a>)],
@@ -40,75 +39,33 @@ pub(super) fn plan<'a>(
     effective: &'a Effective<'a>,
     edit: &mut Edit,
 ) -> Option<Reporting<'a>> {
-    let platform = platform.reporter.as_ref()?;
-    if effective.reporter.enabled == Some(false) {
-        return None;
-    }
-    let spec = pod.spec?;
-    let present = has_reporter(spec);
-    if !present && taken(spec) {
-        edit.warn(format!(
-            "the pod uses a name of Proctor's itself ({REPORTER}, {VOLUME}, {TOKEN_VOLUME} or {ROOT}); nothing of it is brought out"
-        ));
-        return None;
-    }
-    let mut wrapped = Vec::new();
+    let reporting = Reporting::of(pod, tests, platform, effective)?;
     for (_, container) in tests {
         if container.command.is_empty() {
             edit.warn(format!(
                 "the container {} names no command, so its output is not brought out; set `command` in it",
                 &*container.name
             ));
-        } else {
-            wrapped.push(&*container.name);
         }
     }
-    if wrapped.is_empty() {
+    if !reporting.has_something_to_report() {
         return None;
     }
-    let user = tests.iter().find_map(|(_, container)| {
-        let own = container
-            .security_context
-            .as_ref()
-            .and_then(|context| context.run_as_user);
-        let of_pod = || {
-            spec.security_context
-                .as_ref()
-                .and_then(|context| context.run_as_user)
-        };
-        own.or_else(of_pod).filter(|user| *user > 0)
-    });
-    Some(Reporting {
-        platform,
-        effective,
-        wrapped,
-        user: user.unwrap_or(NOBODY),
-        present,
-    })
-}
-
-/// Whether the reporter should be in this pod, as the platform has it, and is not.
-pub(crate) fn differs(pod: Pod<'_, '_>, platform: &Platform, effective: &Effective<'_>) -> bool {
-    let (Some(spec), Some(platform)) = (pod.spec, platform.reporter.as_ref()) else {
-        return false;
-    };
-    let tests = super::containers::test_containers(pod);
-    let mut commands = tests
-        .iter()
-        .filter(|(_, test)| !test.command.is_empty())
-        .peekable();
-    if effective.reporter.enabled == Some(false) || commands.peek().is_none() {
-        return false;
+    if !reporting.present
+        && let Some(place) = taken(pod.spec?)
+    {
+        edit.warn(format!(
+            "the pod uses a name of Proctor's itself ({place}); nothing of it is brought out"
+        ));
+        return None;
     }
-    let image = effective
-        .reporter
-        .image
-        .as_deref()
-        .unwrap_or(&platform.image);
-    let mut reporters = spec.init_containers.iter();
-    let reporter = reporters.find(|one| &*one.name == REPORTER);
-    reporter.is_none_or(|one| !one.is_native_sidecar() || &*one.image != image)
-        || !commands.all(|(_, test)| test.command.first().is_some_and(|word| &**word == EXEC))
+    if !reporting.is_due() {
+        edit.warn(
+            "the collector is not ready yet; nothing is brought out from this pod".to_owned(),
+        );
+        return None;
+    }
+    Some(reporting)
 }
 
 fn has_reporter(spec: &PodSpec<'_>) -> bool {
@@ -116,20 +73,78 @@ fn has_reporter(spec: &PodSpec<'_>) -> bool {
     containers.any(|one| &*one.name == REPORTER && one.is_native_sidecar())
 }
 
-fn taken(spec: &PodSpec<'_>) -> bool {
-    let by_name = spec.all_containers().any(|one| &*one.name == REPORTER);
-    let by_volume = spec
-        .volumes
-        .iter()
-        .any(|one| [VOLUME, TOKEN_VOLUME].contains(&&*one.name));
-    let by_path = spec
-        .all_containers()
-        .flat_map(|one| one.volume_mounts.iter())
-        .any(|mount| mount.mount_path.trim_end_matches('/') == ROOT);
-    by_name || by_volume || by_path
+/// Where a pod without our reporter uses one of the names that injection needs.
+pub(super) fn taken(spec: &PodSpec<'_>) -> Option<String> {
+    for (list, _, container) in spec.indexed_containers() {
+        let place = format!("{}[name={}]", list.field(), &*container.name);
+        if &*container.name == REPORTER {
+            return Some(place);
+        }
+        let mut mounts = container.volume_mounts.iter();
+        if mounts.any(|mount| mount.mount_path.trim_end_matches('/') == ROOT) {
+            return Some(format!("{place}.volumeMounts[mountPath={ROOT}]"));
+        }
+    }
+    let names = [VOLUME, TOKEN_VOLUME].into_iter();
+    let mut taken = names.filter(|name| has(&spec.volumes, name));
+    taken.next().map(|name| format!("volumes[name={name}]"))
 }
 
-impl Reporting<'_> {
+impl<'a> Reporting<'a> {
+    /// Nothing where the install or the policy wants no reporter.
+    pub(super) fn of(
+        pod: Pod<'a, 'a>,
+        tests: &[(usize, &'a Container<'a>)],
+        platform: &'a Platform,
+        effective: &'a Effective<'a>,
+    ) -> Option<Self> {
+        let platform = platform.reporter.as_ref()?;
+        if effective.reporter.enabled == Some(false) {
+            return None;
+        }
+        let spec = pod.spec?;
+        let commands = tests.iter().filter(|(_, test)| !test.command.is_empty());
+        let user = tests.iter().find_map(|(_, container)| {
+            let own = container
+                .security_context
+                .as_ref()
+                .and_then(|context| context.run_as_user);
+            let of_pod = || {
+                spec.security_context
+                    .as_ref()
+                    .and_then(|context| context.run_as_user)
+            };
+            own.or_else(of_pod).filter(|user| *user > 0)
+        });
+        Some(Self {
+            platform,
+            effective,
+            wrapped: commands.map(|(_, test)| &*test.name).collect(),
+            user: user.unwrap_or(NOBODY),
+            present: has_reporter(spec),
+        })
+    }
+
+    /// Whether the command of any test container can be recorded.
+    pub(super) fn has_something_to_report(&self) -> bool {
+        !self.wrapped.is_empty()
+    }
+
+    /// Whether the pod has to have the reporter. Without the collector's bundle it could never upload, so none is put in; one that
+    /// another replica, which knew the bundle, has put in is kept.
+    pub(super) fn is_due(&self) -> bool {
+        let reachable = self.present || !self.platform.collector_ca.is_empty();
+        reachable && self.has_something_to_report()
+    }
+
+    /// Whether the image is the reporter's, in any version: during an upgrade one replica injects the new one while another still
+    /// validates by the old one, and a good pod must not be refused for that.
+    pub(super) fn is_own_image(&self, image: &str) -> bool {
+        let of_policy = self.effective.reporter.image.iter();
+        let mut known = of_policy.chain([&self.platform.image]);
+        known.any(|known| repository(known) == repository(image))
+    }
+
     fn wraps(&self, container: &Container<'_>) -> bool {
         self.wrapped.contains(&&*container.name)
     }
@@ -139,18 +154,21 @@ impl Reporting<'_> {
         let done = container
             .command
             .first()
-            .is_some_and(|word| &**word == EXEC);
+            .is_some_and(|word| &**word == WRAPPER);
         if done || !self.wraps(container) {
             return;
         }
-        let mut command = vec![EXEC, "--container", &container.name];
+        let mut command = vec![WRAPPER, "--container", &container.name];
         for glob in &self.effective.reporter.globs {
             command.extend(["--glob", glob]);
         }
         command.push("--");
         command.extend(container.command.iter().map(|word| &**word));
         edit.replace(at.field("command"), command);
-        edit.changed(format!("{}: command recorded by {EXEC}", &*container.name));
+        edit.changed(format!(
+            "{}: command recorded by {WRAPPER}",
+            &*container.name
+        ));
     }
 
     /// Environment that makes test frameworks write reports where the wrapper gathers them.
@@ -189,11 +207,8 @@ impl Reporting<'_> {
             );
             edit.changed(format!("reporter {REPORTER}"));
         }
-        let volumes = [
-            (VOLUME, json!({ "name": VOLUME, "emptyDir": {} })),
-            (TOKEN_VOLUME, token_volume()),
-        ];
-        let missing = volumes
+        self.retell(spec, at, edit);
+        let missing = volumes()
             .into_iter()
             .filter(|(name, _)| !has(&spec.volumes, name));
         let missing = missing.map(|(_, volume)| volume).collect();
@@ -229,7 +244,23 @@ impl Reporting<'_> {
         );
     }
 
-    fn container(&self) -> Value {
+    /// Tells a reporter of an earlier pass of the containers that are wrapped by now: another webhook may have added one in between.
+    fn retell(&self, spec: &PodSpec<'_>, at: &At, edit: &mut Edit) {
+        let mut containers = spec.init_containers.iter().enumerate();
+        let reporter =
+            containers.find(|(_, one)| &*one.name == REPORTER && one.is_native_sidecar());
+        let Some((index, reporter)) = reporter else {
+            return;
+        };
+        let told = self.wrapped.join(",");
+        let mut env = reporter.env.iter();
+        if let Some(var) = env.position(|var| &*var.name == CONTAINERS && *var.value != *told) {
+            let at = at.field("initContainers").field(index);
+            edit.replace(at.field("env").field(var).field("value"), told);
+        }
+    }
+
+    pub(super) fn container(&self) -> Value {
         let spec = &self.effective.reporter;
         let image = spec.image.as_ref().unwrap_or(&self.platform.image);
         let pull = match spec.image_pull_policy.unwrap_or(self.platform.pull_policy) {
@@ -260,13 +291,13 @@ impl Reporting<'_> {
             "restartPolicy": "Always",
             "env": [
                 { "name": "PROCTOR_COLLECTOR_URL", "value": self.platform.collector_url },
-                { "name": "PROCTOR_COLLECTOR_CA", "value": self.platform.collector_ca },
+                { "name": COLLECTOR_CA, "value": self.platform.collector_ca },
                 from_pod("PROCTOR_POD_NAME", "metadata.name"),
                 from_pod("PROCTOR_POD_NAMESPACE", "metadata.namespace"),
                 from_pod("PROCTOR_POD_UID", "metadata.uid"),
-                { "name": "PROCTOR_CONTAINERS", "value": self.wrapped.join(",") },
+                { "name": CONTAINERS, "value": self.wrapped.join(",") },
             ],
-            "lifecycle": { "postStart": { "exec": { "command": ["/proctor-sidecar", "install"] } } },
+            "lifecycle": { "postStart": { "exec": { "command": [SIDECAR, "install"] } } },
             "resources": { "requests": requests, "limits": limits },
             "securityContext": {
                 "allowPrivilegeEscalation": false,
@@ -300,13 +331,28 @@ fn has(list: &List<crate::view::Named<'_>>, name: &str) -> bool {
     list.iter().any(|one| &*one.name == name)
 }
 
-fn token_volume() -> Value {
-    json!({
+/// A reference without tag and digest.
+fn repository(image: &str) -> &str {
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        // A colon before a slash is that of the registry's port.
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => image,
+    }
+}
+
+/// The volumes with their names.
+pub(super) fn volumes() -> [(&'static str, Value); 2] {
+    let token = json!({
         "name": TOKEN_VOLUME,
         "projected": { "sources": [{ "serviceAccountToken": {
-            "audience": TOKEN_AUDIENCE,
+            "audience": UPLOAD_AUDIENCE,
             "expirationSeconds": TOKEN_SECONDS,
             "path": "token",
         } }] },
-    })
+    });
+    [
+        (VOLUME, json!({ "name": VOLUME, "emptyDir": {} })),
+        (TOKEN_VOLUME, token),
+    ]
 }

@@ -93,6 +93,7 @@ pub enum ObjectError {
 #[derive(Clone, Debug)]
 pub struct Object<'a> {
     kind: Kind,
+    json: &'a [u8],
     metadata: Metadata<'a>,
     spec: Spec<'a>,
 }
@@ -214,6 +215,7 @@ impl<'a> Object<'a> {
             .map_err(|error| ObjectError::locate::<S>(kind, json, &error))?;
         Ok(Self {
             kind,
+            json,
             metadata: whole.metadata.unwrap_or_default(),
             spec: spec(whole.spec.unwrap_or_default()),
         })
@@ -236,6 +238,11 @@ impl<'a> Object<'a> {
     /// The namespace in the object; empty where only the request knows it.
     pub fn namespace(&self) -> &str {
         &self.metadata.namespace
+    }
+
+    /// All of it, for the few parts of which every field matters.
+    pub(crate) fn json(&self) -> &'a [u8] {
+        self.json
     }
 
     pub(crate) fn metadata(&self) -> &Metadata<'a> {
