@@ -233,6 +233,9 @@ impl Parts {
             index: self.index.clone(),
             publisher: publisher.clone(),
             wake: self.wake.clone(),
+            followed: Arc::default(),
+            tasks: self.tasks.clone(),
+            stop: self.stop.clone(),
         };
         let jobs = Jobs {
             client: client.clone(),

@@ -12,7 +12,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::Notify;
 
 use super::pods::carried;
-use super::{JOB_LABEL, Publisher, WatchError};
+use super::{JOB_LABEL, Publisher, RETRY, WatchError};
 use crate::index::{Index, NewRun, Run, RunState};
 use crate::names::DnsName;
 use crate::runs::due::chain;
@@ -41,19 +41,32 @@ impl Jobs {
             std::pin::pin!(watcher(Api::<Job>::all(self.client.clone()), config).default_backoff());
         loop {
             match events.try_next().await {
-                Ok(Some(Event::Apply(job) | Event::InitApply(job))) => {
-                    if let Err(error) = self.see(&job).await {
-                        let (namespace, name) =
-                            (job.namespace().unwrap_or_default(), job.name_any());
-                        tracing::error!(namespace, name, error = %chain(&error), "a Job without pods could not be written down");
-                    }
-                }
+                Ok(Some(Event::Apply(job) | Event::InitApply(job))) => self.take(&job).await,
                 Ok(Some(_)) => {}
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(error = %chain(&error), "the watch of the test Jobs was interrupted");
                 }
             }
+        }
+    }
+
+    /// Takes an event, however often it has to be tried: it comes once.
+    pub(super) async fn take(&self, job: &Job) {
+        while let Err(error) = self.see(job).await {
+            let (namespace, name) = (job.namespace().unwrap_or_default(), job.name_any());
+            let error_text = chain(&error);
+            if error.is_final() {
+                tracing::error!(namespace, name, error = error_text, "a Job is left out");
+                return;
+            }
+            tracing::warn!(
+                namespace,
+                name,
+                error = error_text,
+                "a Job without pods could not be written down yet"
+            );
+            tokio::time::sleep(RETRY).await;
         }
     }
 
@@ -75,7 +88,7 @@ impl Jobs {
         if run.state != RunState::Open || run.seen.is_some() {
             return Ok(());
         }
-        let refused = self.refusal(&namespace, &uid).await;
+        let refused = self.refusal(&namespace, &uid).await?;
         let mut labels = carried(job.labels());
         labels.insert(JOB_LABEL.to_owned(), job.name_any());
         let seen = Seen {
@@ -89,30 +102,29 @@ impl Jobs {
             labels,
         };
         self.index.set_seen(&run.uid, &seen).await?;
-        if self.publisher.announce(&run, &seen).await? {
-            self.index.set_announced(&run.uid).await?;
+        match self.publisher.announce(&run, &seen).await {
+            Ok(true) => self.index.set_announced(&run.uid).await?,
+            Ok(false) => {}
+            // The verdict tries again; one Job must not hold up the others.
+            Err(error) => tracing::warn!(error = %chain(&error), "a run is not announced yet"),
         }
         self.wake.notify_one();
         Ok(())
     }
 
     /// What the Job's controller said last about a pod that it could not create. Nobody can say it any more an hour later.
-    async fn refusal(&self, namespace: &str, uid: &str) -> Option<String> {
+    async fn refusal(&self, namespace: &str, uid: &str) -> Result<Option<String>, WatchError> {
         let events = Api::<ClusterEvent>::namespaced(self.client.clone(), namespace);
         let params = ListParams::default()
             .fields(&format!("involvedObject.uid={uid},reason=FailedCreate"))
             .limit(10);
-        match events.list(&params).await {
-            Ok(events) => events
-                .items
-                .into_iter()
-                .filter_map(|event| event.message)
-                .next_back(),
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "the events of a Job could not be listed");
-                None
-            }
-        }
+        let found = events.list(&params).await;
+        let found = found.map_err(|source| WatchError::Api {
+            what: format!("the events of a Job in {namespace}"),
+            source: Box::new(source),
+        })?;
+        let messages = found.items.into_iter().filter_map(|event| event.message);
+        Ok(messages.last())
     }
 }
 

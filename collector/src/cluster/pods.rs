@@ -5,9 +5,8 @@
 //! depends on an event that was missed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
@@ -19,16 +18,15 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::{CARRIED_LABELS, JOB_LABEL, PublishError, Publisher};
+use super::{CARRIED_LABELS, JOB_LABEL, PublishError, Publisher, RETRY};
 use crate::admin::Ready;
 use crate::index::{Index, IndexError, NewRun, Run, RunState};
 use crate::names::{DnsName, NameError};
 use crate::runs::due::chain;
 use crate::runs::seen::{Seen, SeenJob, SeenPod};
-
-/// The pause before an event is handled again that could not be.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Why an event was not handled.
 #[derive(Debug, Error)]
@@ -53,6 +51,13 @@ pub enum WatchError {
     },
 }
 
+impl WatchError {
+    /// Trying again will not help.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::Index(IndexError::Row(_)))
+    }
+}
+
 /// Watches test pods.
 #[derive(Clone)]
 pub struct Pods {
@@ -66,6 +71,12 @@ pub struct Pods {
     pub publisher: Publisher,
     /// Wakes the finaliser.
     pub wake: Arc<Notify>,
+    /// The UIDs of pods that are followed on their own.
+    pub followed: Arc<Mutex<HashSet<String>>>,
+    /// Waited for at the end.
+    pub tasks: TaskTracker,
+    /// Ends the watches of pods that are followed.
+    pub stop: CancellationToken,
 }
 
 /// Something to be written down.
@@ -110,6 +121,23 @@ impl Pods {
         }
     }
 
+    /// Follows a pod in a task of its own, unless one does so already: every listing finds it again.
+    fn follow_once(&self, namespace: &str, name: &str, uid: &str) {
+        let followed = || self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !followed().insert(uid.to_owned()) {
+            return;
+        }
+        let (pods, uid) = (self.clone(), uid.to_owned());
+        let following = self.clone().follow(namespace, name, uid.clone());
+        let task = async move {
+            following.await;
+            let mut followed = pods.followed.lock().unwrap_or_else(PoisonError::into_inner);
+            followed.remove(&uid);
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(stop.run_until_cancelled_owned(task));
+    }
+
     /// Follows one pod, whatever its labels are.
     fn follow(self, namespace: &str, name: &str, uid: String) -> BoxFuture<'static, ()> {
         let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
@@ -145,7 +173,7 @@ impl Pods {
     /// Takes a step, however often it has to be tried: an event comes once.
     async fn take(&self, step: Step<'_>) {
         while let Err(error) = self.try_to_take(&step).await {
-            if let WatchError::Name(_) | WatchError::Index(IndexError::Row(_)) = error {
+            if error.is_final() {
                 tracing::error!(error = %chain(&error), "a pod is left out");
                 return;
             }
@@ -167,10 +195,7 @@ impl Pods {
                 let is_there = self.is_there(&namespace, &name, uid.as_deref()).await?;
                 self.fold(pod, !is_there).await?;
                 if is_there {
-                    tokio::spawn(
-                        self.clone()
-                            .follow(&namespace, &name, uid.unwrap_or_default()),
-                    );
+                    self.follow_once(&namespace, &name, &uid.unwrap_or_default());
                 }
                 Ok(())
             }
@@ -193,10 +218,7 @@ impl Pods {
                 .is_there(run.namespace.as_str(), pod, Some(&run.uid))
                 .await?
             {
-                tokio::spawn(
-                    self.clone()
-                        .follow(run.namespace.as_str(), pod, run.uid.clone()),
-                );
+                self.follow_once(run.namespace.as_str(), pod, &run.uid);
             } else {
                 self.vanish(&run.uid).await?;
             }
@@ -245,7 +267,8 @@ impl Pods {
         seen.pod = Some(folded);
         if before.pod.is_none() {
             seen.job = job_of(pod);
-            seen.labels = self.labels(pod, &namespace).await;
+            // The only time they are read.
+            seen.labels = self.labels(pod, &namespace).await?;
         }
         self.keep(&run, &before, &seen).await
     }
@@ -283,17 +306,26 @@ impl Pods {
     }
 
     /// The labels that a `TestRun` carries: the pod's, else its Job's.
-    async fn labels(&self, pod: &Pod, namespace: &str) -> BTreeMap<String, String> {
+    async fn labels(
+        &self,
+        pod: &Pod,
+        namespace: &str,
+    ) -> Result<BTreeMap<String, String>, WatchError> {
         let mut labels = carried(pod.labels());
         if let Some(job) = job_of(pod).filter(|_| labels.len() < CARRIED_LABELS.len()) {
             let jobs = Api::<Job>::namespaced(self.client.clone(), namespace);
-            if let Ok(Some(found)) = jobs.get_metadata_opt(&job.name).await {
+            let found = jobs.get_metadata_opt(&job.name).await;
+            let found = found.map_err(|source| WatchError::Api {
+                what: format!("the Job {namespace}/{}", job.name),
+                source: Box::new(source),
+            })?;
+            if let Some(found) = found {
                 let of_pod = std::mem::replace(&mut labels, carried(found.labels()));
                 labels.extend(of_pod);
             }
             labels.entry(JOB_LABEL.to_owned()).or_insert(job.name);
         }
-        labels
+        Ok(labels)
     }
 }
 
@@ -314,3 +346,7 @@ pub(super) fn carried(labels: &BTreeMap<String, String>) -> BTreeMap<String, Str
     let of = |key: &&str| Some(((*key).to_owned(), labels.get(*key)?.clone()));
     CARRIED_LABELS.iter().filter_map(of).collect()
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
