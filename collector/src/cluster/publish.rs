@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
+use kube::core::Status;
 use kube::{Api, Client};
 use proctor_api::{
     Artifacts, Counts, FailingTest, PodReference, TestRun, TestRunSpec, TestRunStatus, Verdict,
@@ -87,9 +88,11 @@ impl Publisher {
         let there = run.announced || self.announce(run, seen).await?;
         let runs: Api<TestRun> = Api::namespaced(client.clone(), run.namespace.as_str());
         let found = if there {
-            runs.get_opt(run.name.as_str())
-                .await
-                .map_err(failed(run, "read"))?
+            match runs.get(run.name.as_str()).await {
+                Ok(found) => Some(found),
+                Err(error) if is_gone(&error) => None,
+                Err(error) => return Err(failed(run, "read")(error)),
+            }
         } else {
             None
         };
@@ -118,7 +121,7 @@ impl Publisher {
             .patch_status(run.name.as_str(), &params, &Patch::Apply(&object))
             .await
         {
-            Err(error) if !namespace_is_gone(&error) => Err(failed(run, "completed")(error)),
+            Err(error) if !is_gone(&error) => Err(failed(run, "completed")(error)),
             _ => Ok(()),
         }
     }
@@ -133,12 +136,26 @@ fn failed(run: &Run, action: &'static str) -> impl FnOnce(kube::Error) -> Publis
     }
 }
 
-/// The namespace, or the object, was deleted; or the namespace is being deleted and takes no new object.
+/// The namespace was deleted, or is being deleted and takes no new object.
 fn namespace_is_gone(error: &kube::Error) -> bool {
+    let being_terminated = |status: &Status| status.message.contains("being terminated");
+    not_found(error).is_some_and(|kind| kind == "namespaces")
+        || matches!(error, kube::Error::Api(status) if status.code == 403 && being_terminated(status))
+}
+
+/// The object was deleted, or its namespace.
+fn is_gone(error: &kube::Error) -> bool {
+    namespace_is_gone(error) || not_found(error).is_some_and(|kind| kind == "testruns")
+}
+
+/// The resource of which there is no object of that name. Where the resource itself is not known, because its definition is missing,
+/// the API server answers 404 too, and names none.
+fn not_found(error: &kube::Error) -> Option<&str> {
     let kube::Error::Api(status) = error else {
-        return false;
+        return None;
     };
-    status.code == 404 || (status.code == 403 && status.message.contains("being terminated"))
+    let details = status.details.as_ref().filter(|_| status.code == 404)?;
+    Some(&details.kind)
 }
 
 fn spec(run: &Run, seen: &Seen) -> TestRunSpec {
@@ -239,4 +256,76 @@ fn cut(text: &str) -> &str {
         .rev()
         .find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use proctor_results::{Facts, Merged, judge};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::cluster::fake::{client, refusal};
+    use crate::index::RunState;
+    use crate::names::DnsName;
+    use crate::runs::ending::Observed;
+    use crate::runs::gather::Gathered;
+
+    fn run(announced: bool) -> Run {
+        Run {
+            uid: "u".to_owned(),
+            namespace: DnsName::parse("team").unwrap(),
+            name: DnsName::parse("run").unwrap(),
+            pod: Some("pod".to_owned()),
+            state: RunState::Closing,
+            announced,
+            has_session: true,
+            seen: None,
+            done: true,
+            left_behind_bytes: 0,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn finished() -> Finished {
+        let merged = Merged::default();
+        Finished {
+            judgement: judge(&Facts::offline(&merged.report)),
+            gathered: Gathered {
+                merged,
+                log: None,
+                files: Vec::new(),
+                running: None,
+                lost_bytes: 0,
+            },
+            observed: Observed::default(),
+            started_at: None,
+            ended_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Publishes to an API server that answers everything with 404 and these details.
+    async fn publish(announced: bool, details: Value) -> Result<(), PublishError> {
+        let client = client(move |_| ready(refusal(404, "NotFound", &details)));
+        let publisher = Publisher::Cluster(client);
+        let (run, seen) = (run(announced), Seen::default());
+        publisher.publish(&run, &seen, &finished()).await
+    }
+
+    #[tokio::test]
+    async fn a_run_is_not_given_up_where_the_definition_of_test_runs_is_missing() {
+        for announced in [false, true] {
+            publish(announced, Value::Null).await.unwrap_err();
+            publish(announced, json!({})).await.unwrap_err();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_is_given_up_with_its_namespace_or_its_test_run() {
+        let namespace = json!({ "name": "team", "kind": "namespaces" });
+        publish(false, namespace).await.unwrap();
+        let test_run = json!({ "name": "run", "group": "proctor.dev", "kind": "testruns" });
+        publish(true, test_run).await.unwrap();
+    }
 }
