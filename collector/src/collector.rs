@@ -217,8 +217,9 @@ impl Parts {
             .await
             .map_err(|error| StartError::Cluster(Box::new(error)))?;
         let authority = SharedAuthority::new(client.clone(), &args.namespace, &args.service_name)?;
-        let resolver = authority.first().await?;
+        let (rotation, resolver) = authority.first().await?;
         let keep = authority.keep(
+            rotation,
             resolver.clone(),
             self.ready.clone(),
             self.metrics.clone(),

@@ -1,5 +1,6 @@
 //! The collector's own authority: kept in a Secret, its bundle published in a ConfigMap, its leaves issued here and nowhere else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use proctor_certs::{
     AuthorityError, IssueError, Names, Resolver, Rotation, Schedule, ScheduleError, SecretError,
@@ -38,6 +39,9 @@ const LEAF_VALIDITY: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How often Secret, ConfigMap and leaf are looked at.
 const PERIOD: Duration = Duration::from_mins(1);
 
+/// How long one look may take where the API server hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The pause after an attempt that failed.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -65,8 +69,18 @@ pub enum SharedError {
     /// Others change it all the time.
     #[error("the Secret {SECRET} changed at every attempt to update it: look who else writes it")]
     Contended,
+    /// The chart's Secret was deleted.
+    #[error(
+        "the Secret {SECRET} is not there: `helm upgrade` makes it again, empty, and the collector fills it"
+    )]
+    Absent,
+    /// The API server hangs.
+    #[error("the API server did not answer within {} seconds", PATIENCE.as_secs())]
+    Slow,
     /// The Secret holds something else.
-    #[error("the Secret {SECRET} does not hold an authority")]
+    #[error(
+        "the Secret {SECRET} does not hold an authority: repair it, or empty it to have one written"
+    )]
     Secret(#[from] SecretError),
     /// No authority could be made.
     #[error(transparent)]
@@ -124,26 +138,25 @@ impl SharedAuthority {
         })
     }
 
-    /// A resolver with a first leaf.
-    pub async fn first(&self) -> Result<Arc<Resolver>, SharedError> {
-        let rotation = self.sync().await?;
-        Ok(Resolver::new(rotation.current().issue(
-            &self.names,
-            LEAF_VALIDITY,
-            Timestamp::now(),
-        )?))
+    /// The authority, and a resolver with a first leaf of it.
+    pub async fn first(&self) -> Result<(Rotation, Arc<Resolver>), SharedError> {
+        let rotation = in_time(self.sync(None)).await?;
+        let now = Timestamp::now();
+        let leaf = rotation.current().issue(&self.names, LEAF_VALIDITY, now)?;
+        Ok((rotation, Resolver::new(leaf)))
     }
 
     /// Keeps Secret, ConfigMap and leaf as they should be.
     pub async fn keep(
         self,
+        mut rotation: Rotation,
         resolver: Arc<Resolver>,
         ready: Arc<Ready>,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
     ) {
         loop {
-            let pause = match self.round(&resolver).await {
+            let pause = match in_time(self.round(&mut rotation, &resolver)).await {
                 Ok(()) => {
                     ready.published.store(true, Ordering::Relaxed);
                     PERIOD
@@ -163,9 +176,16 @@ impl SharedAuthority {
         }
     }
 
-    async fn round(&self, resolver: &Resolver) -> Result<(), SharedError> {
-        let rotation = self.sync().await?;
-        self.publish(&rotation).await?;
+    async fn round(&self, rotation: &mut Rotation, resolver: &Resolver) -> Result<(), SharedError> {
+        // First of the authority at hand: an API server that is away keeps nobody from a new leaf.
+        self.renew(rotation, resolver)?;
+        *rotation = self.sync(Some(rotation)).await?;
+        self.publish(rotation).await?;
+        self.renew(rotation, resolver)
+    }
+
+    /// A new leaf, where the one shown is of another authority or two thirds through.
+    fn renew(&self, rotation: &Rotation, resolver: &Resolver) -> Result<(), SharedError> {
         let (leaf, now) = (resolver.leaf(), Timestamp::now());
         if leaf.renew_at() <= now || !leaf.is_issued_by(rotation.current()) {
             resolver.replace(rotation.current().issue(&self.names, LEAF_VALIDITY, now)?);
@@ -174,34 +194,31 @@ impl SharedAuthority {
         Ok(())
     }
 
-    /// Reads the authority, makes it where there is none, and takes the steps that are due.
-    async fn sync(&self) -> Result<Rotation, SharedError> {
+    /// The authority with all steps taken that are due. An empty Secret, as the chart makes it, is filled: with what is `held`, so that
+    /// one that was emptied or made again interrupts nothing, else with a new authority.
+    async fn sync(&self, held: Option<&Rotation>) -> Result<Rotation, SharedError> {
         for _ in 0..CONFLICTS {
-            let found = self
+            let secret = self
                 .secrets
                 .get_opt(SECRET)
                 .await
-                .map_err(SharedError::api("Secret", SECRET, "read"))?;
-            let data = found
-                .as_ref()
-                .and_then(|secret| secret.data.clone())
-                .filter(|data| !data.is_empty());
+                .map_err(SharedError::api("Secret", SECRET, "read"))?
+                .ok_or(SharedError::Absent)?;
             let now = Timestamp::now();
-            let (rotation, changed) = if let Some(data) = data {
-                let data = data
-                    .into_iter()
-                    .map(|(key, value)| (key, value.0))
-                    .collect();
-                let (rotation, steps) =
-                    Rotation::from_secret_data(&data)?.advance(now, &self.schedule)?;
-                for step in &steps {
-                    tracing::info!(?step, "the authority's rotation takes a step");
+            let stored = secret.data.as_ref().filter(|data| !data.is_empty());
+            let rotation = match (stored, held) {
+                (Some(data), _) => {
+                    let (rotation, steps) = decode(data)?.advance(now, &self.schedule)?;
+                    if steps.is_empty() {
+                        return Ok(rotation);
+                    }
+                    tracing::info!(?steps, "the authority's rotation takes its steps");
+                    rotation
                 }
-                (rotation, !steps.is_empty())
-            } else {
-                (Rotation::begin(SECRET, now, &self.schedule)?, true)
+                (None, Some(held)) => decode(&encode(held))?,
+                (None, None) => Rotation::begin(SECRET, now, &self.schedule)?,
             };
-            if !changed || self.write(found, &rotation).await? {
+            if self.write(secret, &rotation).await? {
                 return Ok(rotation);
             }
         }
@@ -209,32 +226,15 @@ impl SharedAuthority {
     }
 
     /// Writes what nobody else has changed since it was read; false where somebody has.
-    async fn write(&self, found: Option<Secret>, rotation: &Rotation) -> Result<bool, SharedError> {
-        let data = rotation
-            .to_secret_data()
-            .into_iter()
-            .map(|(key, value)| (key, ByteString(value)))
-            .collect();
-        let written = if let Some(mut secret) = found {
-            secret.data = Some(data);
-            self.secrets
-                .replace(SECRET, &PostParams::default(), &secret)
-                .await
-        } else {
-            let metadata = ObjectMeta {
-                name: Some(SECRET.to_owned()),
-                ..ObjectMeta::default()
-            };
-            let secret = Secret {
-                metadata,
-                data: Some(data),
-                ..Secret::default()
-            };
-            self.secrets.create(&PostParams::default(), &secret).await
-        };
-        match written {
+    async fn write(&self, secret: Secret, rotation: &Rotation) -> Result<bool, SharedError> {
+        let data = Some(encode(rotation));
+        let secret = Secret { data, ..secret };
+        let params = PostParams::default();
+        match self.secrets.replace(SECRET, &params, &secret).await {
             Ok(_) => Ok(true),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
+                Ok(false)
+            }
             Err(error) => Err(SharedError::api("Secret", SECRET, "written")(error)),
         }
     }
@@ -270,10 +270,23 @@ impl SharedAuthority {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_times_of_a_rotation_fit_each_other() {
-        super::schedule().unwrap();
-    }
+async fn in_time<T>(look: impl Future<Output = Result<T, SharedError>>) -> Result<T, SharedError> {
+    let look = tokio::time::timeout(PATIENCE, look).await;
+    look.unwrap_or(Err(SharedError::Slow))
 }
+
+fn decode(data: &BTreeMap<String, ByteString>) -> Result<Rotation, SharedError> {
+    let data = data
+        .iter()
+        .map(|(key, value)| (key.clone(), value.0.clone()));
+    Ok(Rotation::from_secret_data(&data.collect())?)
+}
+
+fn encode(rotation: &Rotation) -> BTreeMap<String, ByteString> {
+    let data = rotation.to_secret_data().into_iter();
+    data.map(|(key, value)| (key, ByteString(value))).collect()
+}
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;
