@@ -142,15 +142,17 @@ fn removed_it_leaves_nothing_that_can_block_a_pod(test: &Test) -> Result<()> {
         let left = cluster.kubectl(&["get", kind, "-o", "name"])?;
         ensure!(!left.contains("proctor"), "left behind:\n{left}");
     }
-    let left = cluster.kubectl(&[
-        "get",
-        "all,secrets,configmaps",
-        "-n",
-        SYSTEM_NAMESPACE,
-        "-o",
-        "name",
-    ])?;
-    ensure!(!left.contains("proctor"), "left behind:\n{left}");
+    // Pods end in the background, within their grace period.
+    until(
+        "the install's own objects to be gone",
+        Duration::from_mins(2),
+        || {
+            let kinds = "all,secrets,configmaps";
+            let left = cluster.kubectl(&["get", kinds, "-n", SYSTEM_NAMESPACE, "-o", "name"])?;
+            ensure!(!left.contains("proctor"), "left behind:\n{left}");
+            Ok(Some(()))
+        },
+    )?;
 
     let namespace = test.namespace(PodSecurity::Restricted)?;
     release(&namespace)?;
