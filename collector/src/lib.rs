@@ -19,6 +19,7 @@
 
 pub mod admin;
 pub mod args;
+mod chain;
 pub mod cluster;
 mod collector;
 pub mod http;
@@ -32,6 +33,8 @@ pub mod runs;
 pub mod server;
 pub mod store;
 pub mod uploads;
+
+use chain::chain;
 
 pub use args::{Args, LogFormat};
 pub use collector::{Collector, StartError};

@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::FIELD_MANAGER;
 use crate::admin::Ready;
+use crate::chain;
 use crate::metrics::Metrics;
-use crate::runs::due::chain;
 
 /// The Secret that holds the authority.
 const SECRET: &str = "proctor-collector-ca";

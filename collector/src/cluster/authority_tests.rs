@@ -33,8 +33,8 @@ fn authority(stored: &Stored) -> SharedAuthority {
 }
 
 /// The Secret as the chart makes it.
-fn empty() -> Option<Value> {
-    Some(json!({ "metadata": { "name": SECRET, "resourceVersion": "1" } }))
+fn empty() -> Value {
+    json!({ "metadata": { "name": SECRET, "resourceVersion": "1" } })
 }
 
 /// A leaf that should have been renewed long ago.
@@ -53,11 +53,11 @@ fn the_times_of_a_rotation_fit_each_other() {
 
 #[tokio::test]
 async fn a_secret_that_was_emptied_gets_the_authority_that_is_held() {
-    let stored: Stored = Arc::new(Mutex::new(empty()));
+    let stored: Stored = Arc::new(Mutex::new(Some(empty())));
     let authority = authority(&stored);
     let (mut rotation, resolver) = authority.first().await.unwrap();
     let bundle = rotation.bundle();
-    *stored.lock().unwrap() = empty();
+    *stored.lock().unwrap() = Some(empty());
     authority.round(&mut rotation, &resolver).await.unwrap();
     assert_eq!(rotation.bundle(), bundle);
     assert_eq!(authority.sync(None).await.unwrap().bundle(), bundle);
@@ -72,7 +72,7 @@ async fn a_secret_that_is_absent_is_an_error_with_the_way_out() {
 
 #[tokio::test]
 async fn a_leaf_is_renewed_though_the_api_server_is_away() {
-    let stored: Stored = Arc::new(Mutex::new(empty()));
+    let stored: Stored = Arc::new(Mutex::new(Some(empty())));
     let authority = authority(&stored);
     let (mut rotation, _) = authority.first().await.unwrap();
     let resolver = Resolver::new(old_leaf(&authority, &rotation));

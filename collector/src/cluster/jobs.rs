@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 
 use super::pods::carried;
 use super::{JOB_LABEL, Publisher, RETRY, WatchError};
+use crate::chain;
 use crate::index::{Index, NewRun, Run, RunState};
 use crate::names::DnsName;
-use crate::runs::due::chain;
 use crate::runs::seen::{Seen, SeenJob, Told};
 
 /// Watches test Jobs.
@@ -123,8 +123,8 @@ impl Jobs {
             what: format!("the events of a Job in {namespace}"),
             source: Box::new(source),
         })?;
-        let messages = found.items.into_iter().filter_map(|event| event.message);
-        Ok(messages.last())
+        let mut messages = found.items.into_iter().filter_map(|event| event.message);
+        Ok(messages.next_back())
     }
 }
 

@@ -23,9 +23,9 @@ use tokio_util::task::TaskTracker;
 
 use super::{CARRIED_LABELS, JOB_LABEL, PublishError, Publisher, RETRY};
 use crate::admin::Ready;
+use crate::chain;
 use crate::index::{Index, IndexError, NewRun, Run, RunState};
 use crate::names::{DnsName, NameError};
-use crate::runs::due::chain;
 use crate::runs::seen::{Seen, SeenJob, SeenPod};
 
 /// Why an event was not handled.

@@ -7,12 +7,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use proctor_results::Judgement;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::finalise::{FinaliseError, Finaliser};
 use super::seen::Seen;
+use crate::chain;
 use crate::index::{IndexError, Run, RunState};
 use crate::limits::MAX_FINALISING;
 use crate::metrics::Metrics;
@@ -75,61 +76,83 @@ pub struct Loop {
     pub metrics: Arc<Metrics>,
 }
 
+/// What is under way, and what has to wait.
+#[derive(Debug, Default)]
+struct Work {
+    running: JoinSet<(Result<Option<Judgement>, FinaliseError>, Run)>,
+    /// The UIDs of the runs that the tasks are about.
+    uids: HashMap<Id, String>,
+    failures: HashMap<String, Failure>,
+}
+
+impl Work {
+    fn is_free(&self, uid: &str) -> bool {
+        let waits = |failure: &Failure| failure.next > Instant::now();
+        !self.uids.values().any(|running| running == uid)
+            && !self.failures.get(uid).is_some_and(waits)
+    }
+}
+
 impl Loop {
     /// Runs.
     pub async fn run(self, stop: CancellationToken) {
-        let mut failures = HashMap::new();
+        let mut work = Work::default();
         loop {
             let last = stop.is_cancelled();
-            if let Err(error) = self.round(&mut failures).await {
+            if let Err(error) = self.begin(&mut work).await {
                 tracing::error!(error = %chain(&error), "the runs could not be listed");
             }
-            if last {
+            if last && work.running.is_empty() {
                 return;
             }
             tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(PERIOD) => {}
+                Some(ended) = work.running.join_next_with_id() => {
+                    let task = match &ended {
+                        Ok((task, _)) => *task,
+                        Err(error) => error.id(),
+                    };
+                    work.uids.remove(&task);
+                    match ended {
+                        Ok((_, (result, run))) => self.note(&run, result, &mut work.failures),
+                        Err(error) => tracing::error!(%error, "a run could not be finalised yet"),
+                    }
+                }
+                () = stop.cancelled(), if !last => {}
+                () = self.wake.notified(), if !last => {}
+                () = tokio::time::sleep(PERIOD), if !last => {}
             }
         }
     }
 
-    async fn round(&self, failures: &mut HashMap<String, Failure>) -> Result<(), IndexError> {
+    /// Begins with what is due, as far as there is room. A large run takes its place and no more: the others go on beside it.
+    async fn begin(&self, work: &mut Work) -> Result<(), IndexError> {
         let runs = self.finaliser.index.runs_to_do().await?;
         self.metrics
             .open_runs
             .set(i64::try_from(runs.len()).unwrap_or(i64::MAX));
-        failures.retain(|uid, _| runs.iter().any(|run| run.uid == *uid));
+        work.failures
+            .retain(|uid, _| runs.iter().any(|run| run.uid == *uid));
         let now = Timestamp::now();
-        let mut due = Vec::new();
         for run in runs {
-            let waits = failures
-                .get(&run.uid)
-                .is_some_and(|failure| failure.next > Instant::now());
+            if work.running.len() >= MAX_FINALISING {
+                break;
+            }
             match run.seen() {
-                Ok(seen) if !waits && is_due(&run, &seen, self.in_cluster, self.grace, now) => {
-                    due.push(run);
+                Ok(seen)
+                    if work.is_free(&run.uid)
+                        && is_due(&run, &seen, self.in_cluster, self.grace, now) =>
+                {
+                    let (finaliser, uid) = (self.finaliser.clone(), run.uid.clone());
+                    let task = work
+                        .running
+                        .spawn(async move { (finaliser.finalise(&run).await, run) });
+                    work.uids.insert(task.id(), uid);
                 }
                 Ok(_) => {}
                 Err(error) => tracing::error!(error = %chain(&error), "a run cannot be finalised"),
             }
         }
-        let mut due = due.into_iter();
-        let mut running = JoinSet::new();
-        loop {
-            while running.len() < MAX_FINALISING
-                && let Some(run) = due.next()
-            {
-                let finaliser = self.finaliser.clone();
-                running.spawn(async move { (finaliser.finalise(&run).await, run) });
-            }
-            match running.join_next().await {
-                Some(Ok((result, run))) => self.note(&run, result, failures),
-                Some(Err(error)) => tracing::error!(%error, "a run could not be finalised yet"),
-                None => return Ok(()),
-            }
-        }
+        Ok(())
     }
 
     fn note(
@@ -186,128 +209,6 @@ impl Failure {
     }
 }
 
-/// An error with its causes, for the log.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::names::DnsName;
-    use crate::runs::seen::SeenPod;
-
-    const GRACE: SignedDuration = SignedDuration::from_secs(30);
-
-    fn run() -> Run {
-        Run {
-            uid: "u".to_owned(),
-            namespace: DnsName::parse("team").unwrap(),
-            name: DnsName::parse("run").unwrap(),
-            pod: Some("pod".to_owned()),
-            state: RunState::Open,
-            announced: true,
-            has_session: true,
-            seen: None,
-            done: false,
-            left_behind_bytes: 0,
-            created_at: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    fn pod(change: impl FnOnce(&mut SeenPod)) -> Seen {
-        let ended_at = Some(Timestamp::UNIX_EPOCH);
-        let mut pod = SeenPod {
-            phase: "Succeeded".to_owned(),
-            ended_at,
-            ..SeenPod::default()
-        };
-        change(&mut pod);
-        Seen {
-            pod: Some(pod),
-            ..Seen::default()
-        }
-    }
-
-    /// Whether it is due this many seconds after the pod's end.
-    fn due(run: &Run, seen: &Seen, seconds: i64) -> bool {
-        is_due(
-            run,
-            seen,
-            true,
-            GRACE,
-            Timestamp::from_second(seconds).unwrap(),
-        )
-    }
-
-    #[test]
-    fn a_pod_that_goes_on_is_waited_for_whatever_its_reporter_says() {
-        let running = pod(|pod| (pod.phase, pod.ended_at) = ("Running".to_owned(), None));
-        assert!(!due(
-            &Run {
-                done: true,
-                ..run()
-            },
-            &running,
-            1_000_000
-        ));
-    }
-
-    #[test]
-    fn the_last_bytes_of_an_ended_pod_are_waited_for_and_not_for_ever() {
-        assert!(!due(&run(), &pod(|_| ()), 29));
-        assert!(due(&run(), &pod(|_| ()), 30));
-    }
-
-    #[test]
-    fn nothing_is_waited_for_when_nothing_can_come() {
-        assert!(due(
-            &Run {
-                done: true,
-                ..run()
-            },
-            &pod(|_| ()),
-            0
-        ));
-        assert!(due(
-            &Run {
-                has_session: false,
-                ..run()
-            },
-            &pod(|_| ()),
-            0
-        ));
-        assert!(due(&run(), &pod(|pod| pod.reporter_ended = true), 0));
-        assert!(due(&run(), &pod(|pod| pod.gone = true), 0));
-    }
-
-    #[test]
-    fn the_reporters_word_decides_only_where_there_is_no_cluster() {
-        let done = Run {
-            done: true,
-            ..run()
-        };
-        let alone = |run: &Run| is_due(run, &Seen::default(), false, GRACE, Timestamp::UNIX_EPOCH);
-        assert!(alone(&done) && !alone(&run()));
-        assert!(!due(&done, &Seen::default(), 1_000_000));
-    }
-
-    #[test]
-    fn a_closing_run_is_taken_up_again() {
-        assert!(due(
-            &Run {
-                state: RunState::Closing,
-                ..run()
-            },
-            &Seen::default(),
-            0
-        ));
-    }
-}
+#[path = "due_tests.rs"]
+mod tests;
