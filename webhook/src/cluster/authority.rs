@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::PostParams;
 use kube::core::Status;
 use kube::{Api, Client};
 use proctor_certs::{AuthorityError, Rotation, Schedule, SecretError};
@@ -29,12 +29,12 @@ pub(crate) struct AuthorityStore {
 pub(crate) enum StoreError {
     #[error("the Secret {SECRET} cannot be read; the service account needs `get` on it")]
     Read(#[source] kube::Error),
-    #[error(
-        "the Secret {SECRET} cannot be written; the service account needs `update` on it; where it was deleted, `helm upgrade` makes it again"
-    )]
+    #[error("the Secret {SECRET} is not there; run `helm upgrade`, which makes it again, empty")]
+    Absent,
+    #[error("the Secret {SECRET} cannot be written; the service account needs `update` on it")]
     Write(#[source] kube::Error),
     #[error(
-        "the Secret {SECRET} does not hold an authority; repair it, or delete it to have a new one made"
+        "the Secret {SECRET} does not hold an authority; repair it, or empty its data to have it filled again"
     )]
     Damaged(#[source] SecretError),
     #[error("the authority could not be made")]
@@ -55,8 +55,8 @@ impl AuthorityStore {
 
     /// The authority that all replicas share by now, with all steps taken that are due.
     ///
-    /// Where the Secret is gone or empty, as the chart makes it, it is filled: with what this replica has `held`, so that a deletion
-    /// by mistake interrupts nothing, else with a new authority.
+    /// Where the Secret is empty, as the chart makes it, it is filled: with what this replica has `held`, so that emptying it, or
+    /// deleting it and upgrading, interrupts nothing, else with a new authority.
     pub(crate) async fn current(
         &self,
         held: Option<&Rotation>,
@@ -77,8 +77,9 @@ impl AuthorityStore {
         now: Timestamp,
     ) -> Result<Option<Rotation>, StoreError> {
         let stored = self.api.get_opt(SECRET).await.map_err(StoreError::Read)?;
-        let data = stored.as_ref().and_then(|secret| secret.data.as_ref());
-        let rotation = match (data.filter(|data| !data.is_empty()), held) {
+        let secret = stored.ok_or(StoreError::Absent)?;
+        let data = secret.data.as_ref().filter(|data| !data.is_empty());
+        let rotation = match (data, held) {
             (Some(data), _) => {
                 let (rotation, steps) = decode(data)?.advance(now, &self.schedule)?;
                 if steps.is_empty() {
@@ -89,24 +90,12 @@ impl AuthorityStore {
             (None, Some(held)) => decode(&encode(held))?,
             (None, None) => Rotation::begin(SECRET, now, &self.schedule)?,
         };
-        let data = Some(encode(&rotation));
-        let written = if let Some(secret) = stored {
-            // The resource version in it makes the API server refuse this where another replica was faster.
-            let secret = Secret { data, ..secret };
-            self.api.replace(SECRET, &params(), &secret).await
-        } else {
-            let metadata = ObjectMeta {
-                name: Some(SECRET.to_owned()),
-                ..ObjectMeta::default()
-            };
-            let secret = Secret {
-                metadata,
-                data,
-                ..Secret::default()
-            };
-            self.api.create(&params(), &secret).await
+        // The resource version in it makes the API server refuse this where another replica was faster.
+        let secret = Secret {
+            data: Some(encode(&rotation)),
+            ..secret
         };
-        match written {
+        match self.api.replace(SECRET, &params(), &secret).await {
             Ok(_) => {
                 tracing::info!("wrote the authority to the Secret {SECRET}");
                 Ok(Some(rotation))
@@ -123,7 +112,7 @@ impl AuthorityStore {
 }
 
 fn lost_a_race(status: &Status) -> bool {
-    status.is_conflict() || status.is_already_exists() || status.is_not_found()
+    status.is_conflict() || status.is_not_found()
 }
 
 fn decode(data: &BTreeMap<String, ByteString>) -> Result<Rotation, StoreError> {
