@@ -33,6 +33,7 @@ pub struct Metrics {
     certificate: Gauge,
     authority: Gauge,
     policies: Gauge,
+    reporter_waiting: Gauge,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -71,6 +72,7 @@ impl Default for Metrics {
             certificate: Gauge::default(),
             authority: Gauge::default(),
             policies: Gauge::default(),
+            reporter_waiting: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -111,6 +113,11 @@ impl Default for Metrics {
             "policies_valid",
             "1 while the policies as written are in effect, 0 while an earlier generation is",
             metrics.policies.clone(),
+        );
+        registry.register(
+            "reporter_waiting",
+            "1 while test pods get no reporter because the collector's bundle is not known yet",
+            metrics.reporter_waiting.clone(),
         );
         Self {
             registry,
@@ -175,6 +182,10 @@ impl Metrics {
 
     pub(crate) fn policies_valid(&self, valid: bool) {
         self.policies.set(i64::from(valid));
+    }
+
+    pub(crate) fn reporter_waits(&self, waits: bool) {
+        self.reporter_waiting.set(i64::from(waits));
     }
 }
 

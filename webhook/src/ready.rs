@@ -6,14 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Something that must be there before the server is ready. Once there it stays: an API server that is away later takes nothing away.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Part {
-    /// The policies have been read.
+    /// The policies have been read, and whether there is a bundle of the collector.
     Policies,
     /// The namespaces have been read.
     Namespaces,
     /// The Services have been read.
     Services,
-    /// The collector's bundle has been read.
-    CollectorBundle,
     /// A call to the server's own port verifies against what the API server trusts.
     Certificate,
 }

@@ -140,7 +140,7 @@ impl Server {
         let client = kube::Client::try_default()
             .await
             .map_err(|error| RunError::Kube(Box::new(error)))?;
-        let readiness = Arc::new(self.awaited());
+        let readiness = Arc::new(awaited());
         self.admin(&readiness).await?;
         self.on_signal(&readiness)?;
 
@@ -178,25 +178,6 @@ impl Server {
         let listener = listen(self.args.listen).await?;
         tokio::spawn(keeper.run(rotation, Arc::clone(&resolver), self.args.listen, changed));
         self.serve(listener, resolver).await
-    }
-
-    /// What a cluster must have told before the server is ready.
-    fn awaited(&self) -> Readiness {
-        let parts = [
-            (Part::Policies, "the policies have not been read yet"),
-            (Part::Namespaces, "the namespaces have not been read yet"),
-            (Part::Services, "the Services have not been read yet"),
-            (
-                Part::Certificate,
-                "the certificate is not known to the API server yet",
-            ),
-        ];
-        let bundle = self.args.sidecar_image.as_ref().map(|_| {
-            let why = "the ConfigMap proctor-collector-bundle is not there yet; the collector writes it when it starts";
-            (Part::CollectorBundle, why)
-        });
-        let parts = parts.into_iter().chain(bundle);
-        Readiness::of(parts.map(|(part, why)| (part, why.to_owned())))
     }
 
     async fn serve(self, listener: TcpListener, resolver: Arc<Resolver>) -> Result<(), RunError> {
@@ -254,6 +235,22 @@ impl Server {
     }
 }
 
+/// What a cluster must have told before the server is ready.
+fn awaited() -> Readiness {
+    Readiness::of(
+        [
+            (Part::Policies, "the policies have not been read yet"),
+            (Part::Namespaces, "the namespaces have not been read yet"),
+            (Part::Services, "the Services have not been read yet"),
+            (
+                Part::Certificate,
+                "the certificate is not known to the API server yet",
+            ),
+        ]
+        .map(|(part, why)| (part, why.to_owned())),
+    )
+}
+
 fn platform(args: &Args) -> Platform {
     let reporter = args.sidecar_image.clone().zip(args.collector_url.clone());
     Platform {
@@ -278,4 +275,24 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
 fn invalid(errors: &[PolicyError]) -> RunError {
     let errors: Vec<_> = errors.iter().map(|error| crate::causes(error)).collect();
     RunError::Policies(errors.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_that_is_not_there_yet_keeps_no_server_from_being_ready() {
+        let readiness = awaited();
+        for part in [
+            Part::Policies,
+            Part::Namespaces,
+            Part::Services,
+            Part::Certificate,
+        ] {
+            assert!(!readiness.missing().is_empty());
+            readiness.done(part);
+        }
+        assert_eq!(readiness.missing(), [""; 0]);
+    }
 }

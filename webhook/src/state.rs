@@ -19,7 +19,7 @@ pub struct Policies {
     pub cluster: Vec<ClusterTestPolicy>,
     /// The teams'.
     pub team: Vec<TestPolicy>,
-    /// The collector's bundle, PEM; without it test pods get no reporter.
+    /// The collector's bundle, PEM; until it is known test pods get no reporter, and say so.
     pub collector_ca: Option<String>,
 }
 
@@ -116,14 +116,16 @@ impl World {
 impl Current {
     /// The built-in policy and an unknown cluster.
     pub fn new(platform: Platform, metrics: Arc<Metrics>) -> Result<Self, Vec<PolicyError>> {
-        let compiled = Compiled::new(&[], &[], trusting(&platform, None))?;
-        Ok(Self {
+        let compiled = Compiled::new(&[], &[], platform.clone())?;
+        let current = Self {
             platform,
             compiled: ArcSwap::from_pointee(compiled),
             world: ArcSwap::default(),
             metrics,
             adopted: Mutex::new(None),
-        })
+        };
+        current.tell_whether_the_reporter_waits();
+        Ok(current)
     }
 
     /// Puts these policies into effect. Says what is wrong with those that are not valid: of each of them the last good generation
@@ -150,7 +152,15 @@ impl Current {
         let platform = trusting(&self.platform, policies.collector_ca.as_deref());
         let compiled = Compiled::new(&policies.cluster, &policies.team, platform)?;
         self.compiled.store(Arc::new(compiled));
+        self.tell_whether_the_reporter_waits();
         Ok(())
+    }
+
+    fn tell_whether_the_reporter_waits(&self) {
+        let compiled = self.compiled();
+        let reporter = compiled.platform().reporter.as_ref();
+        let waits = reporter.is_some_and(|reporter| reporter.collector_ca.is_empty());
+        self.metrics.reporter_waits(waits);
     }
 
     /// Puts what is known of the cluster into effect.
@@ -167,12 +177,12 @@ impl Current {
     }
 }
 
-/// The platform with a reporter that trusts this bundle; without a bundle there is no reporter.
+/// The platform with a reporter that trusts this bundle.
 fn trusting(platform: &Platform, collector_ca: Option<&str>) -> Platform {
-    let reporter = platform.reporter.clone().zip(collector_ca);
+    let reporter = platform.reporter.clone();
     Platform {
-        reporter: reporter.map(|(reporter, ca)| ReporterPlatform {
-            collector_ca: ca.to_owned(),
+        reporter: reporter.map(|reporter| ReporterPlatform {
+            collector_ca: collector_ca.unwrap_or_default().to_owned(),
             ..reporter
         }),
         ..platform.clone()
@@ -213,6 +223,56 @@ mod tests {
         };
         let job = Object::parse(Kind::Job, JOB).unwrap();
         proctor_policy::allowed(&current.compiled().review(&job, None, &context))
+    }
+
+    #[test]
+    fn test_pods_get_no_reporter_until_the_collector_is_known_and_the_metrics_say_so() {
+        let pod = br#"{"metadata": {"labels": {"component": "e2e-test"}}, "spec": {"containers": [{"name": "t", "command": ["t"]}]}}"#;
+        let reporter = ReporterPlatform {
+            image: "sidecar".to_owned(),
+            pull_policy: proctor_api::PullPolicy::IfNotPresent,
+            pull_secrets: Vec::new(),
+            collector_url: "https://collector:8443".to_owned(),
+            collector_ca: String::new(),
+        };
+        let platform = Platform {
+            reporter: Some(reporter),
+            ..Platform::default()
+        };
+        let metrics = Arc::new(Metrics::default());
+        let current = Current::new(platform, Arc::clone(&metrics)).unwrap();
+        let expect = |collector_ca: Option<&str>, reporting: bool| {
+            let policies = Policies {
+                collector_ca: collector_ca.map(str::to_owned),
+                ..Policies::default()
+            };
+            current.adopt(policies).unwrap();
+            let context = Context {
+                now: jiff::Timestamp::now(),
+                operation: Operation::Create,
+                namespace: "shop",
+                namespace_labels: &BTreeMap::new(),
+                services: &Services::default(),
+            };
+            let pod = Object::parse(Kind::Pod, pod).unwrap();
+            let mutation = current.compiled().mutate(&pod, &context);
+            let reports = mutation
+                .changes
+                .iter()
+                .any(|line| line == "reporter proctor-reporter");
+            assert_eq!(reports, reporting, "{collector_ca:?}");
+            assert_eq!(mutation.warnings.is_empty(), reporting, "{collector_ca:?}");
+            let gauge = format!(
+                "\nproctor_webhook_reporter_waiting {}\n",
+                u8::from(!reporting)
+            );
+            let text = metrics.encode().unwrap();
+            assert!(text.contains(&gauge), "{text}");
+        };
+        expect(None, false);
+        expect(Some("a bundle"), true);
+        // One that went away is still what the collector shows a certificate of.
+        expect(None, true);
     }
 
     const LENIENT: &str = "{rules: [{code: PRC101, mode: Warn}]}";

@@ -51,15 +51,14 @@ impl Watches {
         let team = self.follow::<TestPolicy>(Part::Policies, &changed);
         let bundle = self.follow_bundle(&changed);
         let update = async {
+            // The bundle may be missing, but a replica that has not looked for it would leave the reporter out of pods.
             let _ = tokio::join!(
                 cluster.store.wait_until_ready(),
-                team.store.wait_until_ready()
+                team.store.wait_until_ready(),
+                bundle.store.wait_until_ready()
             );
             loop {
-                let collector_ca = bundle.store.state().first().and_then(|map| self.ca(map));
-                if collector_ca.is_some() {
-                    self.readiness.done(Part::CollectorBundle);
-                }
+                let collector_ca = bundle.store.state().first().and_then(|map| ca(map));
                 let adopted = self.current.adopt(Policies {
                     cluster: copies(&cluster.store),
                     team: copies(&team.store),
@@ -120,7 +119,7 @@ impl Watches {
         let stream = watch(api, named);
         let wanted = self.wants_bundle;
         let stream = stream.take_while(move |_| std::future::ready(wanted));
-        self.reflect(stream, Part::CollectorBundle, changed)
+        self.reflect(stream, Part::Policies, changed)
     }
 
     fn reflect<K>(
@@ -159,19 +158,17 @@ impl Watches {
         };
         Followed { store, task }
     }
+}
 
-    /// The collector's bundle. One that is not readable is reported, and the last good one stays in effect.
-    fn ca(&self, map: &ConfigMap) -> Option<String> {
-        let text = map.data.as_ref()?.get(BUNDLE_KEY)?;
-        match Bundle::from_pem(text) {
-            Ok(_) => Some(text.clone()),
-            Err(error) => {
-                let cause = crate::causes(&error);
-                tracing::warn!(%cause, "the ConfigMap {BUNDLE} is not usable");
-                let why = format!("the ConfigMap {BUNDLE} is not usable: {cause}");
-                self.readiness.waits(Part::CollectorBundle, why);
-                None
-            }
+/// The collector's bundle. One that is not readable is reported, and the last good one stays in effect.
+fn ca(map: &ConfigMap) -> Option<String> {
+    let text = map.data.as_ref()?.get(BUNDLE_KEY)?;
+    match Bundle::from_pem(text) {
+        Ok(_) => Some(text.clone()),
+        Err(error) => {
+            let cause = crate::causes(&error);
+            tracing::warn!(%cause, "the ConfigMap {BUNDLE} is not usable");
+            None
         }
     }
 }
