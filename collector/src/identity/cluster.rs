@@ -9,12 +9,10 @@ use k8s_openapi::api::authorization::v1::{
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt};
+use proctor_api::injected::UPLOAD_AUDIENCE;
 
 use super::{IdentityError, PodIdentity, Secret};
 use crate::names::DnsName;
-
-/// The audience of a reporter's projected token.
-pub const UPLOAD_AUDIENCE: &str = "proctor-collector";
 
 /// The audience of a reader's token.
 pub const READ_AUDIENCE: &str = "proctor-collector-read";

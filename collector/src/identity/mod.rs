@@ -6,7 +6,7 @@ mod tokens;
 
 use thiserror::Error;
 
-pub use cluster::{ClusterIdentity, READ_AUDIENCE, UPLOAD_AUDIENCE};
+pub use cluster::{ClusterIdentity, READ_AUDIENCE};
 pub use secret::{Secret, SessionSecret};
 pub use tokens::{TokenFileError, Tokens};
 

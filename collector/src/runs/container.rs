@@ -2,18 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStateTerminated, Pod};
+use proctor_api::injected::{self, Candidate, TEST_CONTAINERS, WRAPPER};
 use serde::{Deserialize, Serialize};
 
 use super::quantity;
-
-/// The wrapper that the webhook puts in front of a test command.
-const WRAPPER: &str = "/proctor/bin/exec";
-
-/// The annotation that names the test containers, comma separated.
-const TEST_CONTAINERS: &str = "proctor.dev/test-containers";
-
-/// The test container where nothing else says which.
-const TEST_RUNNER: &str = "test-runner";
 
 /// What is known about a test container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -135,8 +127,8 @@ impl SeenContainer {
     }
 }
 
-/// The test containers of a pod, in its order: the wrapped ones; without any, those that the annotation names, else `test-runner`,
-/// else all.
+/// The test containers of a pod, in its order: the webhook's choice, and whatever is wrapped, because something may have joined the pod
+/// since; all of them where that is none.
 pub(super) fn test_containers(pod: &Pod) -> Vec<SeenContainer> {
     let Some(spec) = &pod.spec else {
         return Vec::new();
@@ -146,23 +138,30 @@ pub(super) fn test_containers(pod: &Pod) -> Vec<SeenContainer> {
         .annotations
         .as_ref()
         .and_then(|all| all.get(TEST_CONTAINERS));
-    let named: Vec<&str> = annotation
-        .map(|names| names.split(',').map(str::trim).collect())
-        .unwrap_or_default();
-    let choices: [&dyn Fn(&Container) -> bool; 4] = [
-        &|container| is_wrapped(container),
-        &|container| named.contains(&container.name.as_str()),
-        &|container| container.name == TEST_RUNNER,
-        &|_| true,
-    ];
-    let chosen = choices
-        .into_iter()
-        .find(|is_one| spec.containers.iter().any(is_one));
-    let containers = spec
-        .containers
-        .iter()
-        .filter(|container| chosen.is_some_and(|is_one| is_one(container)));
-    containers.map(|container| see(pod, container)).collect()
+    let candidates: Vec<Candidate<'_>> = spec.containers.iter().map(candidate).collect();
+    let chosen = injected::test_containers(annotation.map(String::as_str), &candidates);
+    let is_test =
+        |index: usize, container: &Container| chosen.contains(&index) || is_wrapped(container);
+    let all = || spec.containers.iter().enumerate();
+    let none = !all().any(|(index, container)| is_test(index, container));
+    all()
+        .filter(|(index, container)| none || is_test(*index, container))
+        .map(|(_, container)| see(pod, container))
+        .collect()
+}
+
+fn candidate(container: &Container) -> Candidate<'_> {
+    Candidate {
+        name: &container.name,
+        has_command: container
+            .command
+            .as_ref()
+            .is_some_and(|command| !command.is_empty()),
+        has_ports: container
+            .ports
+            .as_ref()
+            .is_some_and(|ports| !ports.is_empty()),
+    }
 }
 
 fn is_wrapped(container: &Container) -> bool {
@@ -244,5 +243,50 @@ impl From<&ContainerStateTerminated> for ContainerEnd {
             finished_at: end.finished_at.as_ref().map(|time| time.0),
             told: told.filter(|told| told.proctor == 1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn chosen(annotation: Option<&str>, containers: &Value) -> Vec<String> {
+        let annotations = annotation.map(|names| json!({ TEST_CONTAINERS: names }));
+        let pod = json!({ "metadata": { "annotations": annotations }, "spec": { "containers": containers } });
+        let found = test_containers(&serde_json::from_value(pod).unwrap());
+        found.into_iter().map(|container| container.name).collect()
+    }
+
+    #[test]
+    fn the_test_containers_are_those_of_the_webhook() {
+        let wrapped = json!({ "name": "api", "command": [WRAPPER, "--", "pytest"] });
+        // Its command is the image's, so nothing stands in front of it; its tests count all the same.
+        let bare = json!({ "name": "ui" });
+        let served =
+            json!({ "name": "db", "command": ["postgres"], "ports": [{ "containerPort": 5432 }] });
+        let all = json!([wrapped, bare, served]);
+        assert_eq!(chosen(Some("ui, api"), &all), ["api", "ui"]);
+        assert_eq!(chosen(None, &all), ["api"]);
+        assert_eq!(
+            chosen(
+                None,
+                &json!([served, { "name": "test", "command": ["pytest"] }])
+            ),
+            ["test"]
+        );
+    }
+
+    #[test]
+    fn what_joined_the_pod_later_does_not_hide_the_tests() {
+        let tests =
+            json!({ "name": "tests", "command": [WRAPPER], "ports": [{ "containerPort": 80 }] });
+        let mesh = json!({ "name": "mesh" });
+        assert_eq!(chosen(None, &json!([tests, mesh])), ["tests"]);
+        assert_eq!(
+            chosen(None, &json!([mesh, { "name": "more" }])),
+            ["mesh", "more"]
+        );
     }
 }

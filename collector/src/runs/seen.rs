@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use proctor_api::injected::REPORTER;
 use serde::{Deserialize, Serialize};
 
 use super::container::{AtStop, SeenContainer, test_containers};
 
 /// How long after its deletion deadline a pod may still be there before its node counts as lost.
 const OVERDUE: SignedDuration = SignedDuration::from_secs(60);
-
-const REPORTER: &str = "proctor-reporter";
 
 /// What the cluster has told about a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
