@@ -1,12 +1,12 @@
 //! Rows of the table `runs`.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Index, IndexError, signed, unsigned};
 use crate::names::DnsName;
-use crate::runs::seen::Seen;
 use crate::store::Folder;
 
 /// A run seen for the first time.
@@ -147,8 +147,12 @@ impl Index {
         Ok(())
     }
 
-    /// Writes down what the cluster told; once a run is closing that changes no more.
-    pub async fn set_seen(&self, uid: &str, seen: &Seen) -> Result<(), IndexError> {
+    /// Writes down what the cluster told, as JSON; once a run is closing that changes no more.
+    pub async fn set_seen(
+        &self,
+        uid: &str,
+        seen: &(impl Serialize + Sync),
+    ) -> Result<(), IndexError> {
         let seen =
             serde_json::to_string(seen).map_err(|error| IndexError::Row(error.to_string()))?;
         let query = sqlx::query("UPDATE runs SET seen = ? WHERE uid = ? AND state = 'open'")
