@@ -229,6 +229,8 @@ fn what_the_api_server_and_others_rightly_change_is_no_difference() {
     reporter["resources"] = json!({ "limits": { "cpu": "1", "memory": "64Mi" } });
     reporter["securityContext"]["runAsUser"] = json!(1000);
     reporter["env"][1]["value"] = json!("-----BEGIN CERTIFICATE----- of another moment");
+    let identity = json!({ "name": "AWS_ROLE_ARN", "value": "arn:aws:iam::1:role/tests" });
+    reporter["env"].as_array_mut().unwrap().insert(0, identity);
     let account = json!({ "name": "kube-api-access-x", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true });
     reporter["volumeMounts"]
         .as_array_mut()

@@ -176,18 +176,28 @@ fn differing_fields<'v>(
     found
 }
 
-/// Replicas learn of a new bundle one after the other, so its value may be that of the one that injected.
+/// All of ours is there, and nothing else of the reporter's own names; what other webhooks add to every container (a cloud identity, say) is
+/// no business of its. Replicas learn of a new bundle one after the other, so its value may be that of the one that injected.
 fn same_env(expected: &Value, is: &Value) -> bool {
+    const OURS: &str = "PROCTOR_";
     let (Some(expected), Some(is)) = (expected.as_array(), is.as_array()) else {
         return false;
     };
-    let name = |var: &Value| var.get("name").and_then(Value::as_str) == Some(COLLECTOR_CA);
-    let is_bundle = |var: &Value| name(var) && var.get("value").is_some_and(Value::is_string);
+    let same = |expected: &Value, is: &Value| {
+        let is_bundle = name(is) == COLLECTOR_CA && is.get("value").is_some_and(Value::is_string);
+        expected == is || (name(expected) == COLLECTOR_CA && is_bundle)
+    };
+    let is: Vec<_> = is.iter().filter(|is| name(is).starts_with(OURS)).collect();
     expected.len() == is.len()
         && expected
             .iter()
             .zip(is)
-            .all(|(expected, is)| expected == is || (name(expected) && is_bundle(is)))
+            .all(|(expected, is)| same(expected, is))
+}
+
+fn name(variable: &Value) -> &str {
+    let name = variable.get("name").and_then(Value::as_str);
+    name.unwrap_or_default()
 }
 
 /// The API server adds the service account's mount. What is mounted over the program, the volume or the token is another reporter.
