@@ -8,8 +8,8 @@ pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
 /// Largest body of any other request.
 pub const MAX_SMALL_BODY_BYTES: usize = 4 * 1024;
 
-/// Bytes of one run, all its streams together: 10 GiB.
-pub const MAX_RUN_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+/// Bytes of one run, all its streams together: 2 GiB, a fifth of the volume that the chart asks for.
+pub const MAX_RUN_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Streams of one run: containers, attempts and gathered files.
 pub const MAX_RUN_STREAMS: u64 = 10_000;
