@@ -136,7 +136,8 @@ pub(crate) fn a_pod_never_started(test: &Test) -> Result<()> {
     let namespace = test.namespace(PodSecurity::Restricted)?;
     let mut absent: Value = job("absent", "true");
     absent["spec"]["template"]["spec"]["containers"][0]["image"] = "proctor.dev/absent:1".into();
-    absent["spec"]["activeDeadlineSeconds"] = 15.into();
+    // The kubelet tells why a container waits with its next look at the pod, which is 10 s and more after a failed pull.
+    absent["spec"]["activeDeadlineSeconds"] = 45.into();
     namespace.accepts("the Job", &absent.to_string())?;
     let run = of_job(test.cluster(), namespace.name(), "absent")?;
     ensure!(run["status"]["verdict"] == "Error", "{}", run["status"]);
