@@ -44,7 +44,9 @@ pub(crate) enum Failure {
         reason: String,
     },
     /// An input in which nothing is known.
-    #[error("{path} has no Pod, Job, CronJob or other object with a pod template in it")]
+    #[error(
+        "{path} has no Pod, Job, CronJob or other object with a pod template in it (policies are given with --policy)"
+    )]
     NothingKnown {
         /// The input.
         path: PathBuf,

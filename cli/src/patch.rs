@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use proctor_api::Mode;
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -56,6 +57,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         let (path, count) = (options.path.clone(), subjects.len());
         return Err(Failure::NotOne { path, count });
     }
+    for subject in &subjects {
+        options.warn(subject, &judge)?;
+    }
     let shown = subjects
         .iter()
         .map(|subject| options.show(subject, &judge))
@@ -67,6 +71,26 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 }
 
 impl Options {
+    /// What is shown is never stored where the object is refused; whoever pipes the output still has to learn it.
+    fn warn(&self, subject: &Subject, judge: &Judge) -> Result<(), Failure> {
+        if !subject.is_test(judge)? {
+            return Ok(());
+        }
+        let findings = subject.findings(judge)?;
+        for finding in findings
+            .iter()
+            .filter(|finding| finding.mode == Mode::Enforce)
+        {
+            let (code, path, message) = (finding.code, &finding.path, &finding.message);
+            let file = self.path.display();
+            let _ = writeln!(
+                io::stderr(),
+                "{file}: would be refused: {code} at {path}: {message}"
+            );
+        }
+        Ok(())
+    }
+
     fn show(&self, subject: &Subject, judge: &Judge) -> Result<String, Failure> {
         let pod = self.pod.then(|| subject.pod(judge)).transpose()?;
         let subject = pod.as_ref().unwrap_or(subject);

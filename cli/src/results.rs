@@ -47,7 +47,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let mut facts = Facts::offline(&merged.report);
     facts.disagreement = merged.disagreement;
     let judgement = judge(&facts);
-    let summary = Summary::new(judgement.verdict, &merged.report);
+    let mut report = merged.report.clone();
+    for disagreement in &judgement.disagreements {
+        report.notice(disagreement.to_string());
+    }
+    let summary = Summary::new(judgement.verdict, &report);
     let text =
         serde_json::to_string_pretty(&summary).map_err(|error| Failure::Encode(error.into()))?;
     writeln!(io::stdout(), "{text}").map_err(Failure::Output)?;

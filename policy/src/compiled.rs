@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use proctor_api::{ClusterTestPolicy, Match, PolicySpec, TestPolicy};
 
 use crate::context::Context;
-use crate::detect::Detector;
+use crate::detect::{Detector, is_loopback};
 use crate::finding::Finding;
 use crate::inject::{self, Mutation};
 use crate::merge::Effective;
@@ -57,6 +57,18 @@ pub enum PolicyError {
         policy: String,
         /// `cpu`, `memory`, …
         resource: String,
+        /// What it says.
+        value: String,
+    },
+    /// A service that no test pod could reach.
+    #[error(
+        "{policy} gives the service {service} the address {value:?}; write the DNS name of a Service, with a port where there is one, such as db-rw.shop.svc:5432"
+    )]
+    Service {
+        /// Kind and name.
+        policy: String,
+        /// Its name.
+        service: String,
         /// What it says.
         value: String,
     },
@@ -288,6 +300,15 @@ impl Layer {
                 }
             }
         }
+        for (service, value) in inject.iter().flat_map(|inject| &inject.services) {
+            if !is_service_address(value) {
+                errors.push(PolicyError::Service {
+                    policy: policy(),
+                    service: service.clone(),
+                    value: value.clone(),
+                });
+            }
+        }
         for rule in &self.spec.rules {
             let code = rule.code.clone();
             if !crate::merge::is_code(&code) {
@@ -322,4 +343,20 @@ fn title(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) 
         Some(generation) => format!("{name}@{generation}"),
         None => name.to_owned(),
     }
+}
+
+/// `host` or `host:port`, of another host than the pod itself.
+fn is_service_address(address: &str) -> bool {
+    let (host, port) = match address.split_once(':') {
+        Some((host, port)) => (host, port.parse::<u16>().ok()),
+        None => (address, Some(1)),
+    };
+    let is_name = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
+    labels.all(is_name) && port.is_some_and(|port| port > 0) && !is_loopback(host)
 }

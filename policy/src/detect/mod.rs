@@ -29,6 +29,7 @@ use crate::merge::Effective;
 use crate::platform::Platform;
 use crate::view::{Kind, Object};
 use hit::Hit;
+pub(crate) use loopback::is_loopback;
 use rules::Rules;
 
 /// Everything that looks for something, built once.

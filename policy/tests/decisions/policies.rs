@@ -89,7 +89,8 @@ fn a_roll_out_caps_every_mode() {
 fn all_that_is_wrong_with_policies_is_told_at_once() {
     let policy: ClusterTestPolicy = yaml(
         "{metadata: {name: p}, spec: {match: {objectSelector: {matchExpressions: [{key: a, operator: Is}]}}, \
-         inject: {resources: {limits: {memory: much}}}, \
+         inject: {resources: {limits: {memory: much}}, services: {own: 'localhost:5432', far: 'db:99999', \
+         url: 'http://db:80', good: 'db-rw.shop.svc:5432', bare: db, rooted: 'db.shop.svc.cluster.local.:80'}}, \
          rules: [{code: PRC9, mode: Warn}, {code: PRC1, mode: Warn, exceptions: [{reason: ' ', expires: soon}]}]}}",
     );
     let team: TestPolicy = yaml(
@@ -98,7 +99,7 @@ fn all_that_is_wrong_with_policies_is_told_at_once() {
     );
     let errors = Compiled::new(&[policy], &[team], Platform::default()).unwrap_err();
     let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 6, "{told:#?}");
+    assert_eq!(told.len(), 9, "{told:#?}");
     assert!(
         errors
             .iter()
