@@ -258,3 +258,30 @@ fn reports_are_judged_by_exit_code() {
     assert_eq!(proctor(&["results", "-"], red).code, 1);
     assert_eq!(proctor(&["results", "/nonexistent.xml"], "").code, 2);
 }
+
+#[test]
+fn what_is_patched_and_would_be_refused_is_told_so() {
+    let ran = proctor(
+        &["patch", "--pod", &example("ide-orchestrator/job.yaml")],
+        "",
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("would be refused: PRC101"), "{}", ran.err);
+    let ran = proctor(&["patch", &example("swe-ai-fleet/job.yaml")], "");
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn reports_that_contradict_each_other_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "green.xml",
+        "<testsuite name='a'><testcase name='one'/></testsuite>",
+    );
+    write("red.tap", "TAP version 13\nnot ok 1 - two\n1..1\n");
+    let ran = proctor(&["results", folder.path().to_str().unwrap()], "");
+    let summary: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &summary["verdict"]), (1, &Value::from("Failed")));
+    assert_ne!(summary["warnings"], serde_json::json!([]), "{}", ran.out);
+}
