@@ -78,6 +78,19 @@ fn workspace() -> Result<PathBuf> {
     })
 }
 
+/// Cargo tells a test about its package in the environment. Build scripts (ring's is one) run again when that changes, and everything that
+/// depends on them is built anew: so a build from a test and one from a shell have to look alike.
+fn is_of_the_package_under_test(variable: &str) -> bool {
+    const PREFIXES: [&str; 5] = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_CRATE_",
+        "CARGO_BIN_",
+        "CARGO_TARGET_TMPDIR",
+    ];
+    PREFIXES.iter().any(|prefix| variable.starts_with(prefix))
+}
+
 /// Builds the static program of a crate. Each with its own `-p`: together their features would unite.
 fn build(cache: &Cache, root: &Path, krate: &str) -> Result<PathBuf> {
     let log = cache.folder("logs")?.join(format!("cargo-{krate}.log"));
@@ -86,6 +99,11 @@ fn build(cache: &Cache, root: &Path, krate: &str) -> Result<PathBuf> {
         .current_dir(root)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    for (name, _) in std::env::vars_os() {
+        if is_of_the_package_under_test(&name.to_string_lossy()) {
+            cargo.env_remove(name);
+        }
+    }
     cargo.args([
         "build",
         "--release",
