@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let mut facts = Facts::offline(&merged.report);
     facts.disagreement = merged.disagreement;
     let judgement = judge(&facts);
-    let mut report = merged.report.clone();
+    let mut report = merged.report;
     for disagreement in &judgement.disagreements {
         report.notice(disagreement.to_string());
     }

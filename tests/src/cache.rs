@@ -208,12 +208,13 @@ fn remove_unused(new: &Path, name: &str) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn cache() -> (tempfile::TempDir, Cache) {
+    /// A cache that goes with its folder.
+    pub(crate) fn cache() -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
         (folder, cache)

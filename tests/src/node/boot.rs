@@ -162,12 +162,7 @@ fn in_use(state: &State) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn cache() -> (tempfile::TempDir, Cache) {
-        let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(folder.path()).unwrap();
-        (folder, cache)
-    }
+    use crate::cache::tests::cache;
 
     #[test]
     fn what_a_dead_node_left_is_removed_by_the_next_boot() {
